@@ -1,0 +1,1 @@
+"""kerasft: the fine-tuning library for Keras 3."""
