@@ -25,6 +25,8 @@ from typing import Any
 
 _CHUNK = 1 << 18
 _SECONDS_BETWEEN_REPORTS = 0.1
+# What using another pip's inside raises.
+_MISFITS = (ImportError, AttributeError, TypeError)
 
 
 class _EndError(Exception):
@@ -55,6 +57,8 @@ def fetch(wanted, complaints):
     with _pip() as (session, finder, rank, parse_version):
         try:
             candidates = finder.find_all_candidates(wanted["distribution"])
+        except _MISFITS:
+            raise
         except Exception as error:
             raise _EndError("index", problems=[*complaints.texts, _shown(error)]) from error
         if not candidates:
@@ -65,7 +69,11 @@ def fetch(wanted, complaints):
         links = _links_of_version(candidates, parse_version(wanted["version"]))
         if not links:
             versions = sorted({candidate.version for candidate in candidates})
-            raise _EndError("version", versions=[str(version) for version in versions])
+            # The version may be where pip could not look.
+            unread = [text for text in complaints.texts if "Could not fetch" in text]
+            unread = [text for text in unread if "404" not in text]
+            names = [str(version) for version in versions]
+            raise _EndError("version", versions=names, problems=unread)
         links = _in_order(links, rank, wanted["skip"])
         if not links or (wanted["sha256"] and wanted["skip"]):  # only one file has the digest
             return {"event": "exhausted"}
@@ -78,32 +86,29 @@ def fetch(wanted, complaints):
 def _pip():
     """Session and finder, as `pip download` would make them for this user; and two helpers."""
     try:
-        import pip
+        import pip  # noqa: F401
     except ImportError as error:
         raise _EndError("no_pip") from error
     with ExitStack() as stack:
-        try:
-            from pip._internal.commands import create_command
-            from pip._internal.models.wheel import Wheel
-            from pip._internal.utils.compatibility_tags import get_supported
-            from pip._vendor.packaging.version import Version
+        from pip._internal.commands import create_command
+        from pip._internal.models.wheel import Wheel
+        from pip._internal.utils.compatibility_tags import get_supported
+        from pip._vendor.packaging.version import Version
 
-            command: Any = create_command("download")
-            # Formats are set back: such settings keep builds from running, and nothing runs
-            # here. Nobody can answer a question in this process.
-            options, _ = command.parse_args(
-                ["--no-input", "--no-deps", "--no-binary=:none:", "--only-binary=:none:"]
-            )
-            stack.enter_context(command.main_context())
-            session = command.get_default_session(options)
-            finder = command._build_package_finder(options, session, ignore_requires_python=True)
-            tags = set(get_supported())
-            fits = Wheel.supported
-            # Data are read out of a wheel, so it need not fit this interpreter. The finder has
-            # no option for that. This process ends soon, so the change reaches nobody else.
-            Wheel.supported = lambda self, tags: True  # type: ignore[method-assign]
-        except (ImportError, AttributeError, TypeError) as error:
-            raise _EndError("unfit", pip=pip.__version__, reason=_shown(error)) from error
+        command: Any = create_command("download")
+        # Formats are set back: such settings keep builds from running, and nothing runs
+        # here. Nobody can answer a question in this process.
+        options, _ = command.parse_args(
+            ["--no-input", "--no-deps", "--no-binary=:none:", "--only-binary=:none:"]
+        )
+        stack.enter_context(command.main_context())
+        session = command.get_default_session(options)
+        finder = command._build_package_finder(options, session, ignore_requires_python=True)
+        tags = set(get_supported())
+        fits = Wheel.supported
+        # Data are read out of a wheel, so it need not fit this interpreter. The finder has
+        # no option for that. This process ends soon, so the change reaches nobody else.
+        Wheel.supported = lambda self, tags: True  # type: ignore[method-assign]
 
         def rank(filename):
             """Wheels before sdists; wheels for any machine, then for this one, then by name."""
@@ -234,6 +239,9 @@ def _main():
             report = fetch(json.loads(sys.argv[1]), complaints)
         except _EndError as end:
             report = end.report
+        except _MISFITS as error:
+            report = {"event": "unfit", "pip": sys.modules["pip"].__version__}
+            report["reason"] = _shown(error)
         except (Exception, SystemExit) as error:  # a wrong setting makes pip exit
             reason = "; ".join([*complaints.texts, _shown(error)])
             report = {"event": "failed", "reason": reason}

@@ -135,7 +135,7 @@ def _explain(address: PackageAddress, report: dict[str, Any]) -> NoReturn:
             near = did_you_mean(address.version, versions)
             hint = (
                 f"The index has {len(versions)} version(s) of {name!r}, the newest "
-                f"{versions[-1]!r}. {near}"
+                f"{versions[-1]!r}. {near} {_said(report)}"
             ).strip()
         case "digest":
             seen = ", ".join(
@@ -164,9 +164,12 @@ def _explain(address: PackageAddress, report: dict[str, Any]) -> NoReturn:
 
 def _index_hint(name: str, report: dict[str, Any]) -> str:
     tried = ", ".join(report.get("tried", ())) or "no place at all"
-    problems = "; ".join(report["problems"])
-    said = f" pip says: {problems}." if problems else ""
     return (
-        f"No file of {name!r} was found in: {tried}.{said} Check the spelling of the name, the "
-        f"network, and pip's settings: {_SETTINGS}"
+        f"No file of {name!r} was found in: {tried}. {_said(report)} Check the spelling "
+        f"of the name, the network, and pip's settings: {_SETTINGS}"
     )
+
+
+def _said(report: dict[str, Any]) -> str:
+    problems = "; ".join(report["problems"])
+    return f"pip says: {problems}." if problems else ""

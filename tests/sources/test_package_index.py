@@ -101,6 +101,17 @@ def test_unknown_version(index, fetch):
     assert "has 3 version(s) of 'toy', the newest '1.2.3'. Did you mean '1.2.3'" in message
 
 
+def test_a_version_that_may_be_where_pip_could_not_look(index, fetch, monkeypatch):
+    index.wheel(FILES)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    message = refused(fetch, "pypi://toy==2.0/pkg")
+    assert "the newest '1.0'" in message
+    assert "pip says: Could not fetch URL http://127.0.0.1:9/simple/toy/" in message
+
+
 def test_unknown_distribution(index, server, fetch):
     message = refused(fetch, "pypi://tyo==1.0/pkg")
     assert f"No file of 'tyo' was found in: http://127.0.0.1:{server.port}/simple." in message
