@@ -5,8 +5,6 @@ from pathlib import Path
 
 from kerasft._checks import check_bool, did_you_mean, fail
 from kerasft.errors import SourceError
-from kerasft.sources import package_cache, package_index
-from kerasft.sources.archives import PathMissingError, unpack
 from kerasft.sources.package_address import SCHEME, PackageAddress, scheme_of
 
 _RULE = f"an existing file or folder, or an address {SCHEME}://DIST==VERSION/folder/or/file"
@@ -67,10 +65,16 @@ def locate(source: str | os.PathLike[str], *, progress: bool = True) -> Path:
 
 
 def _locate_package(address: PackageAddress, progress: bool) -> Path:
+    # Imported when used: most scripts name local paths, and `import kerasft` is to be quick.
+    from kerasft.sources import package_cache
+
     return package_cache.find(address) or _fetch_package(address, progress)
 
 
 def _fetch_package(address: PackageAddress, progress: bool) -> Path:
+    from kerasft.sources import package_cache, package_index
+    from kerasft.sources.archives import PathMissingError, unpack
+
     missing: dict[str, str] = {}
     with package_cache.workspace() as folder:
         while True:
