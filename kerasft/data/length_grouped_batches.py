@@ -1,0 +1,290 @@
+"""`LengthGroupedBatches`: the data set that `fit`, `evaluate` and `predict` are given."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasft._checks import check_bool, check_int, fail
+from kerasft.data._grouping import group_by_length, let_first_two_differ
+from kerasft.errors import DataError, UnsupportedError
+
+
+class LengthGroupedBatches(keras.utils.PyDataset):
+    """Batches of examples of similar length, for every Keras backend.
+
+    `kerasft.data.Batches` makes them. Each batch is padded to its own longest example, rounded up
+    to a multiple. With `shuffle` every pass over the data, which is every epoch of a fit, groups
+    anew; what it groups and in which order depends on `seed` and the number of the pass alone:
+    `fit` shuffles the batches of a `PyDataset` by itself from Python's global random state, and
+    that is undone here. Without `shuffle` the longest come first.
+
+    Keras on TensorFlow takes the shapes of a whole fit from the first two batches. The order sees
+    to it that these differ in length whenever any can.
+
+    Args:
+        collate: `collate(rows, length)` gives the model's inputs for an array of row numbers,
+            padded to `length`.
+        lengths: The length of each example, shape `(examples,)`.
+        labels: An array with one row per example, or None.
+        sample_weight: An array with one weight per example, or None.
+        texts: The raw texts, for reports, or None.
+        batch_size: Examples per batch.
+        shuffle: Whether each pass has its own order.
+        seed: Where the orders come from.
+        window: How many batches are sorted by length together when shuffled.
+        pad_to_multiple_of: Batches are padded to a multiple of this.
+        maximum_length: No batch is padded beyond this; None for no limit.
+        class_names: The names of the classes, or None.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasft.data import LengthGroupedBatches
+        >>> batches = LengthGroupedBatches(
+        ...     lambda rows, length: np.zeros((len(rows), length)), lengths=[3, 9, 5], batch_size=2,
+        ...     labels=np.array([0, 1, 2]), pad_to_multiple_of=4)
+        >>> [x.shape for x, y in batches]
+        [(2, 12), (1, 4)]
+        >>> batches.labels.tolist()
+        [1, 2, 0]
+    """
+
+    def __init__(
+        self,
+        collate: Callable[[np.ndarray, int], Any],
+        lengths: Sequence[int] | np.ndarray,
+        labels: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+        texts: Sequence[Any] | None = None,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        seed: int = 0,
+        window: int = 50,
+        pad_to_multiple_of: int = 8,
+        maximum_length: int | None = None,
+        class_names: Sequence[str] | None = None,
+    ):
+        # One worker: a thread pool costs more than the padding, and calls out of order.
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.batch_size = check_int("batch_size", batch_size, minimum=1)
+        self.shuffle = check_bool("shuffle", shuffle)
+        self.seed = check_int("seed", seed, minimum=0)
+        self.window = check_int("window", window, minimum=1)
+        self.pad_to_multiple_of = check_int("pad_to_multiple_of", pad_to_multiple_of, minimum=1)
+        if maximum_length is not None:
+            check_int("maximum_length", maximum_length, minimum=1)
+        self.maximum_length = maximum_length
+        self.lengths = np.asarray(lengths)
+        if not self.lengths.size or self.lengths.ndim != 1:
+            raise DataError(
+                "`lengths` must hold one length for each example, and at least one. Received: an "
+                f"array of shape {self.lengths.shape}."
+            )
+        for name, values in (("labels", labels), ("sample_weight", sample_weight)):
+            if values is not None and len(values) != len(self.lengths):
+                raise DataError(
+                    f"`{name}` must be as many as the examples, {len(self.lengths):,}. Received: "
+                    f"{len(values):,}."
+                )
+        if not callable(collate):
+            fail("collate", collate, "a function of (rows, length)")
+        self.collate = collate
+        self.class_names = class_names
+        self._labels = labels
+        self._sample_weight = sample_weight
+        self._texts = texts
+        self._padded = self._round_up(self.lengths)
+        self._places: dict[int, int] = {}
+        self._next_epoch = 0
+        self._in_pass = False
+        self._pass_is_due = False
+        self._go_to(0)
+
+    # ---- what is in it -------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """How many batches a pass has."""
+        return -(-self.num_examples // self.batch_size)
+
+    @property
+    def num_examples(self) -> int:
+        """How many examples a pass has."""
+        return len(self.lengths)
+
+    @property
+    def order(self) -> np.ndarray:
+        """The row, in the data as it was given, of each row that `predict` gives.
+
+        Raises:
+            UnsupportedError: the batches are shuffled, so every pass has another order.
+        """
+        if self.shuffle:
+            raise UnsupportedError(
+                "Shuffled batches have another order in every pass, so predictions could not be "
+                "matched. Use `batches.unshuffled()` for predict and evaluate."
+            )
+        return np.concatenate(self._batches)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The labels in the order in which `predict` gives its rows; None if there are none."""
+        return None if self._labels is None else self._labels[self.order]
+
+    @property
+    def sample_weight(self) -> np.ndarray | None:
+        """The sample weights in the order in which `predict` gives its rows; None if none."""
+        return None if self._sample_weight is None else self._sample_weight[self.order]
+
+    @property
+    def texts(self) -> list[Any] | None:
+        """The texts in the order in which `predict` gives its rows; None if not kept."""
+        return None if self._texts is None else [self._texts[row] for row in self.order]
+
+    def rows(self, index: int) -> np.ndarray:
+        """The rows, in the data as it was given, that batch `index` holds in this pass."""
+        return self._batches[index]
+
+    # ---- the same batches, otherwise ---------------------------------------------------------
+
+    def unshuffled(self) -> "LengthGroupedBatches":
+        """The same examples in a fixed order, for `predict` and `evaluate`; nothing is copied."""
+        return self._replace(shuffle=False)
+
+    def with_inputs(self, collate: Callable[[np.ndarray, int], Any]) -> "LengthGroupedBatches":
+        """The same batches in the same orders, with other inputs, such as cached features."""
+        return self._replace(collate=collate)
+
+    def _replace(self, **changes: Any) -> "LengthGroupedBatches":
+        arguments = {
+            "collate": self.collate,
+            "lengths": self.lengths,
+            "labels": self._labels,
+            "sample_weight": self._sample_weight,
+            "texts": self._texts,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "seed": self.seed,
+            "window": self.window,
+            "pad_to_multiple_of": self.pad_to_multiple_of,
+            "maximum_length": self.maximum_length,
+            "class_names": self.class_names,
+        }
+        return LengthGroupedBatches(**{**arguments, **changes})
+
+    # ---- what Keras asks -------------------------------------------------------------------------
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if self._in_pass and self.shuffle:
+            # fit asks for the batches in an order of its own: the first that it asks for, whatever
+            # its number, is the first of ours.
+            index = self._places.setdefault(index, len(self._places))
+        return self._batch(self._batches[index])
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches a pass has; whoever asks starts to read from the beginning.
+
+        Keras asks for it before it reads: for the shapes, and at the start of each pass.
+        """
+        if self._pass_is_due:
+            self._pass_is_due = False
+            self._go_to(self._next_epoch)
+            self._next_epoch += 1
+        self._places = {}
+        return len(self)
+
+    def __iter__(self) -> Any:
+        return (self._batch(rows) for rows in self._batches)
+
+    @property
+    def epoch(self) -> int:
+        """The number of the pass that runs or ran last; 0 before the first.
+
+        `fit`, and with shuffled batches `evaluate` and `predict` too, go on by one with each pass.
+        Set it before a fit that resumes: the next pass has that number.
+        """
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._next_epoch = check_int("epoch", epoch, minimum=0)
+        self._go_to(epoch)
+
+    def on_epoch_begin(self) -> None:
+        """Keras calls it at the start of each epoch."""
+        # With `steps_per_epoch` an epoch can go on in the middle of a pass, so that a pass begins
+        # only when a new reader does.
+        self._in_pass = self._pass_is_due = True
+
+    def on_epoch_end(self) -> None:
+        """Keras calls it at the end of each epoch."""
+        self._in_pass = self._pass_is_due = False
+
+    def as_tf_data(self) -> Any:
+        """The same batches as a `tf.data.Dataset` with open shapes.
+
+        Each time it is gone through is a pass of its own, in the orders of passes `epoch`,
+        `epoch + 1` and so on. Give it to `fit(..., shuffle=False)`: Keras warns otherwise that it
+        cannot shuffle it.
+
+        Returns:
+            A `tf.data.Dataset` of `(inputs, labels, sample_weight)`, as far as there.
+        """
+        import tensorflow as tf
+
+        first = self._batches[0]
+        narrow, wide = (
+            self._batch(first, length) for length in (self._padded.max(), self._padded.max() + 1)
+        )
+
+        def spec(array: np.ndarray, wider: np.ndarray) -> Any:
+            fixed = zip(array.shape[1:], wider.shape[1:], strict=True)
+            shape = [None, *(size if size == other else None for size, other in fixed)]
+            return tf.TensorSpec(shape, array.dtype)
+
+        passes = itertools.count(self.epoch)
+
+        def batches() -> Any:
+            for rows in self._plan(next(passes)):
+                yield self._batch(rows)
+
+        dataset = tf.data.Dataset.from_generator(
+            batches, output_signature=keras.tree.map_structure(spec, narrow, wide)
+        )
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def __repr__(self) -> str:
+        return (
+            f"LengthGroupedBatches({self.num_examples:,} examples in {len(self):,} batches of "
+            f"{self.batch_size}, lengths {self.lengths.min()} to {self.lengths.max()}, "
+            f"{'shuffled' if self.shuffle else 'in a fixed order'})"
+        )
+
+    # ---- how -------------------------------------------------------------------------------------
+
+    def _go_to(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._batches = self._plan(epoch)
+        self._places = {}
+
+    def _plan(self, epoch: int) -> list[np.ndarray]:
+        """The rows of each batch of a pass: a pure function of the seed and the number."""
+        random = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
+        batches = group_by_length(self.lengths, self.batch_size, self.window, random)
+        return let_first_two_differ(batches, self._padded, self.batch_size, random)
+
+    def _round_up(self, lengths: np.ndarray) -> np.ndarray:
+        multiple = self.pad_to_multiple_of
+        padded = -(-lengths // multiple) * multiple
+        return padded if self.maximum_length is None else np.minimum(padded, self.maximum_length)
+
+    def _batch(self, rows: np.ndarray, length: int | None = None) -> tuple[Any, ...]:
+        inputs = self.collate(rows, int(self._padded[rows].max() if length is None else length))
+        if self._labels is None:
+            return (inputs,)
+        if self._sample_weight is None:
+            return inputs, self._labels[rows]
+        return inputs, self._labels[rows], self._sample_weight[rows]
