@@ -1,0 +1,194 @@
+"""Putting a plan in place on a model, and taking it away again."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from kerasft.errors import PlanError, UnsupportedError
+from kerasft.freezing.optimizer_state import carry_over
+from kerasft.freezing.pin import pin, unpin
+from kerasft.structure import LayerView, Structure, walk
+
+if TYPE_CHECKING:
+    from kerasft.freezing.plan import Plan
+
+# Where the model keeps the application in force. Two underscores: Keras's savers pass over it.
+_IN_FORCE = "__kerasft_plan__"
+
+#: The name of the plan's file among a saved model's assets.
+PLAN_FILE = "kerasft_plan.json"
+
+
+class Application:
+    """A plan put in place on one model: flags, pins, and what they were before.
+
+    Args:
+        structure: The model, taken apart.
+        plan: The plan, with its `decisions`, its `frozen_mode` and its text.
+    """
+
+    def __init__(self, structure: Structure, plan: "Plan") -> None:
+        self.model = structure.model
+        self.plan = plan
+        self._structure = structure
+        decisions = plan.decisions
+        self._trains = {
+            id(view.variable): decisions[view.path]
+            for view in structure.variables
+            if view.is_parameter
+        }
+        self._layer_flags: list[tuple[keras.layers.Layer, bool]] = []
+        self._variable_flags: list[tuple[Any, bool]] = []
+        self._pinned: list[keras.layers.Layer] = []
+        self._former: Application | None = None
+
+    def put_in_place(self) -> None:
+        """Set the flags and pins; a plan already in force is taken away for it."""
+        _refuse_inside_fit_where_impossible(self.model)
+        self._former = self.model.__dict__.get(_IN_FORCE)
+        if self._former is not None:
+            self._former._lift()
+        self._layer_flags = [
+            (layer, layer.trainable) for layer in [self.model, *(la for _, la in walk(self.model))]
+        ]
+        self._variable_flags = [
+            (view.variable, view.variable.trainable) for view in self._structure.variables
+        ]
+        self._set_flags()
+        if self.plan.frozen_mode == "inference":
+            self._pinned = self._layers_to_pin()
+            for layer in self._pinned:
+                pin(layer)
+        # A saved model carries its plan as one more asset, through the hook that Keras has for
+        # it; plain Keras passes over it when it loads the file.
+        self.model.__dict__["save_assets"] = self._save_assets
+        self.model.__dict__[_IN_FORCE] = self
+        refresh(self.model)
+
+    def take_away(self) -> None:
+        """Put flags and pins back as they were, and the plan that was in force before."""
+        if self.model.__dict__.get(_IN_FORCE) is not self:
+            raise PlanError(
+                f"`undo` needs the plan that is in force on model {self.model.name!r}. Another "
+                "plan was applied after this one; undo that one first."
+            )
+        _refuse_inside_fit_where_impossible(self.model)
+        self._lift()
+        if self._former is None:
+            refresh(self.model)
+        else:
+            before_it = self._former._former
+            self._former.put_in_place()
+            self._former._former = before_it
+
+    def _lift(self) -> None:
+        for layer in self._pinned:
+            unpin(layer)
+        # Parents first: Keras's setter for a layer's flag sets all below it.
+        for layer, flag in self._layer_flags:
+            if layer.trainable is not flag:
+                layer.trainable = flag
+        for variable, flag in self._variable_flags:
+            variable.trainable = flag
+        self.model.__dict__.pop("save_assets", None)
+        self.model.__dict__.pop(_IN_FORCE, None)
+        self._pinned = []
+
+    def _set_flags(self) -> None:
+        # Keras's setter is recursive and forces every weight below, so the outermost comes first
+        # and the weights' own flags last.
+        self.model.trainable = True
+        if self.plan.frozen_mode == "inference":
+            for layer in self._outermost_frozen():
+                layer.trainable = False
+        for view in self._structure.variables:
+            wanted = self._trains.get(id(view.variable), False)
+            if view.variable.trainable is not wanted:
+                view.variable.trainable = wanted
+
+    def _outermost_frozen(self) -> list[keras.layers.Layer]:
+        """The highest layers of the tree below which weights lie and none trains."""
+        found: list[keras.layers.Layer] = []
+        covered: set[int] = set()
+        for _, layer in walk(self.model):
+            if id(layer) in covered or not layer.weights:
+                continue
+            if not any(self._trains.get(id(variable), False) for variable in layer.weights):
+                found.append(layer)
+                covered.update(id(below) for _, below in walk(layer))
+        return found
+
+    def _layers_to_pin(self) -> list[keras.layers.Layer]:
+        frozen = self._outermost_frozen()
+        covered = {id(layer) for layer in frozen}
+        for layer in frozen:
+            covered.update(id(below) for _, below in walk(layer))
+        for view in self._structure.layers:
+            if not view.variables and id(view.layer) not in covered and self._lies_in_frozen(view):
+                frozen.append(view.layer)
+        return frozen
+
+    def _lies_in_frozen(self, view: LayerView) -> bool:
+        """Whether a layer without weights, dropout say, stands inside a frozen block.
+
+        One that comes before any weight is not part of a frozen block: it augments the data.
+        """
+        if view.in_head:
+            return False
+        seen_weights = False
+        for other in self._structure.layers:
+            if other is view:
+                break
+            seen_weights = seen_weights or bool(other.variables)
+        if not seen_weights:
+            return False
+        neighbours = [
+            variable
+            for other in self._structure.layers
+            if other.block == view.block and not other.in_head
+            for variable in other.variables
+        ]
+        return not any(self._trains.get(id(variable.variable), False) for variable in neighbours)
+
+    def _save_assets(self, directory: str) -> None:
+        os.makedirs(directory, exist_ok=True)
+        with open(os.path.join(directory, PLAN_FILE), "w", encoding="utf-8") as file:
+            file.write(self.plan.to_json())
+
+
+def in_force(model: keras.Model) -> Application | None:
+    """The application in force on a model, if a plan is."""
+    return model.__dict__.get(_IN_FORCE)
+
+
+def refresh(model: keras.Model) -> None:
+    """Make a compiled model train by the flags as they are now.
+
+    The optimizer keeps the state of what goes on training; the train function is traced anew,
+    once, which works between two fits and in the middle of one.
+    """
+    if not getattr(model, "compiled", False):
+        return
+    optimizer = model.optimizer
+    wanted = model.trainable_variables
+    if optimizer is not None and optimizer.built:
+        known = {id(variable) for variable in optimizer._trainable_variables}
+        if known != {id(variable) for variable in wanted}:
+            scope = getattr(model, "distribute_strategy", None)
+            if scope is not None:
+                with scope.scope():
+                    carry_over(optimizer, wanted)
+            else:
+                carry_over(optimizer, wanted)
+    if model.train_function is not None:
+        model.make_train_function(force=True)
+
+
+def _refuse_inside_fit_where_impossible(model: keras.Model) -> None:
+    if keras.backend.backend() == "jax" and getattr(model, "_jax_state", None) is not None:
+        raise UnsupportedError(
+            "On the JAX backend a plan cannot change while `fit` runs, for Keras holds the "
+            "weights outside the model there. Let `fit` end (with `epochs` or a callback), apply "
+            "the plan, and call `fit` again: the optimizer's state is kept."
+        )

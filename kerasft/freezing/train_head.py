@@ -1,0 +1,38 @@
+"""Train the head, freeze the backbone."""
+
+import keras
+
+from kerasft.errors import PlanError
+from kerasft.freezing.policy import FreezePolicy
+from kerasft.structure import LayerView, Structure
+
+
+@keras.saving.register_keras_serializable(package="kerasft")
+class TrainHead(FreezePolicy):
+    """The head trains; the whole backbone is frozen. Also known as linear probing.
+
+    Args:
+        frozen_mode: See `FreezePolicy`.
+
+    Example:
+        >>> import keras, kerasft
+        >>> inputs = keras.Input((4,))
+        >>> x = keras.layers.Dense(4, name="body")(inputs)
+        >>> model = keras.Model(inputs, keras.layers.Dense(2, name="top")(x))
+        >>> kerasft.TrainHead().apply(model).trainable_parameters
+        10
+    """
+
+    def check(self, structure: Structure) -> None:
+        """Without a head nothing would train."""
+        if not any(view.variables for view in structure.head):
+            raise PlanError(
+                f"`TrainHead` needs a model with a head. Received: model "
+                f"{structure.model.name!r}, in which no head with weights was found. Attach one "
+                "with `backbone.attach(head)`, or name its layers with "
+                "`kerasft.structure.say(model, head=[...])`."
+            )
+
+    def trains(self, layer: LayerView) -> bool:
+        """Whether the layer is in the head."""
+        return layer.in_head
