@@ -7,7 +7,8 @@ KerasftError
  │    └── PlanError         a freeze plan that does not fit, or trains nothing
  ├── SourceError            a file or model that could not be fetched or read   (also an OSError)
  ├── MissingDependencyError a package that is needed and not installed      (also an ImportError)
- └── UnsupportedError       this model or Keras backend cannot do it        (also a RuntimeError)
+ ├── UnsupportedError       this model or Keras backend cannot do it        (also a RuntimeError)
+ └── ContractError          a subclass that breaks what its base promises   (also an AssertionError)
 
 Each derives from the built-in exception that Keras would have raised in its place, so code that
 catches `ValueError` today goes on working. Every message gives the rule, the value received and
@@ -16,6 +17,7 @@ its type, the nearest right spelling where there is one, and what to do.
 
 __all__ = [
     "ArgumentError",
+    "ContractError",
     "DataError",
     "KerasftError",
     "MissingDependencyError",
@@ -56,3 +58,7 @@ class MissingDependencyError(KerasftError, ImportError):
 
 class UnsupportedError(KerasftError, RuntimeError):
     """This model or this Keras backend cannot do what was asked."""
+
+
+class ContractError(KerasftError, AssertionError):
+    """A subclass of a head or a policy breaks what its base class promises."""

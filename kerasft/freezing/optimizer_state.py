@@ -68,4 +68,6 @@ def _remember_slots(optimizer: Any, slots: _Slots) -> None:
             if value is not None:
                 slot.assign(value)
             elif name == "_model_variables_moving_average":
-                slot.assign(variable)
+                # Through NumPy: on JAX two variables would share one array, and a step that
+                # updates one in place would take the other's away.
+                slot.assign(keras.ops.convert_to_numpy(variable))
