@@ -1,0 +1,5 @@
+"""What runs a model for the user."""
+
+from kerasft.tuning.evaluate import evaluate
+
+__all__ = ["evaluate"]
