@@ -91,7 +91,8 @@ class Examples:
         r"""Cut into parts at random, each with the same mix of classes.
 
         Texts that differ only in case and whitespace always land in the same part, so that no
-        part is tested on what another was trained on. Classes are balanced by scikit-learn's
+        part is tested on what another was trained on; where that leaves no other way, a part misses
+        its size by less than the largest such group. Classes are balanced by scikit-learn's
         `StratifiedShuffleSplit`; regression targets and several labels are drawn at random.
 
         Args:
@@ -169,24 +170,22 @@ class Examples:
 
         _, first, sizes = np.unique(groups[rows], return_index=True, return_counts=True)
         representatives = rows[first]
-        wanted = min(count, len(representatives) - 1)
-        seed = int(random.integers(2**31))
+        wanted = round(count * len(representatives) / len(rows))
         by_class = self.labels.ndim == 1 and self.labels.dtype.kind == "i"
         splitter = (StratifiedShuffleSplit if by_class else ShuffleSplit)(
-            n_splits=1, test_size=wanted, random_state=seed
+            n_splits=1,
+            test_size=max(1, min(wanted, len(representatives) - 1)),
+            random_state=int(random.integers(2**31)),
         )
         try:
-            _, chosen = next(splitter.split(representatives, self.labels[representatives]))
+            others, chosen = next(splitter.split(representatives, self.labels[representatives]))
         except ValueError as error:
             raise DataError(
                 f"`sizes` must leave each class an example in each part. Received: a part of "
                 f"{count:,} from {self!r}. scikit-learn says: {error}"
             ) from error
-        # Groups of several bring more than was asked for: singles go back until it fits.
-        excess = int(sizes[chosen].sum()) - count
-        kept = np.ones(len(chosen), dtype=bool)
-        kept[np.flatnonzero(sizes[chosen] == 1)[: max(excess, 0)]] = False
-        return rows[np.isin(groups[rows], groups[representatives[chosen[kept]]])]
+        chosen = _fit_size(list(chosen), list(others), sizes, count)
+        return rows[np.isin(groups[rows], groups[representatives[chosen]])]
 
     def __repr__(self) -> str:
         return f"Examples({len(self):,} texts: {self._describe_labels()})"
@@ -206,3 +205,20 @@ class Examples:
             return f"targets from {self.labels.min():g} to {self.labels.max():g}"
         more = len(parts) - _CLASSES_SHOWN
         return ", ".join(parts[:_CLASSES_SHOWN] + ([f"{more} more classes"] if more > 0 else []))
+
+
+def _fit_size(chosen: list[int], others: list[int], sizes: np.ndarray, count: int) -> list[int]:
+    """Give back groups, or take further ones, until those chosen have `count` members.
+
+    Both lists are in random order, so that neither single texts nor copies are preferred.
+    """
+    excess = int(sizes[chosen].sum()) - count
+    step, candidates = (1, chosen) if excess > 0 else (-1, others)
+    moved = set()
+    for group in candidates:
+        if sizes[group] <= excess * step:
+            excess -= step * int(sizes[group])
+            moved.add(group)
+    if step == 1:
+        return [group for group in chosen if group not in moved]
+    return chosen + [group for group in others if group in moved]

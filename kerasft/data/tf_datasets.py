@@ -84,8 +84,9 @@ def read_tf_dataset(
     for element in elements:
         for column, values in zip(columns, _columns_of(element, text, label), strict=False):
             column.extend(_decoded(values))
+    present = len(_columns_of(dataset.element_spec, text, label))
     texts, labels, weights = columns
-    return texts, labels or None, weights or None
+    return texts, labels if present > 1 else None, weights if present > 2 else None
 
 
 def _columns_of(element: Any, text: str, label: str) -> tuple[Any, ...]:
@@ -127,7 +128,7 @@ def _drop_and_check(
     class_names: Sequence[str] | None,
     drop_blank: bool,
 ) -> Examples:
-    if drop_blank and texts:
+    if drop_blank:
         blank = set(blank_rows(texts))
         keep = [row for row in range(len(texts)) if row not in blank]
         texts = [texts[row] for row in keep]

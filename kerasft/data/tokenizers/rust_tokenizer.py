@@ -1,6 +1,7 @@
 """`RustTokenizer`: a tokenizer.json, read by the Rust package `tokenizers`."""
 
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -71,20 +72,19 @@ class RustTokenizer:
         if self.other is None:
             return self._encode(texts)
         pieces: list[tuple[str, bool]] = []
-        ends = []
+        bounds = [0]
         for text in texts:
             pieces += self._pieces(text)
-            ends.append(len(pieces))
+            bounds.append(len(pieces))
         plain = iter(self._encode([piece for piece, is_plain in pieces if is_plain]))
         foreign = list(dict.fromkeys(piece for piece, is_plain in pieces if not is_plain))
         ids_of = dict(zip(foreign, self.other.encode_batch(foreign), strict=True))
         ids = [next(plain) if is_plain else ids_of[piece] for piece, is_plain in pieces]
-        starts = [0, *ends[:-1]]
         return [
             ids[start]
             if end - start == 1
             else [token for piece in ids[start:end] for token in piece]
-            for start, end in zip(starts, ends, strict=True)
+            for start, end in itertools.pairwise(bounds)
         ]
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:

@@ -1,0 +1,143 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasft.data import Batches, Examples
+from kerasft.errors import ArgumentError, DataError
+
+TEXTS = ["one", "two more", "three of them", "four", "five"]
+LABELS = [0, 1, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (TEXTS, LABELS),
+        (np.array(TEXTS), np.array(LABELS)),
+        (np.array(TEXTS, dtype=object), tuple(LABELS)),
+        (Examples(TEXTS, LABELS),),
+        (tf.data.Dataset.from_tensor_slices((TEXTS, LABELS)),),
+        (tf.data.Dataset.from_tensor_slices({"text": TEXTS, "label": LABELS}).batch(2),),
+    ],
+)
+def test_every_form_of_data_gives_the_same_batches(letters, data):
+    batches = Batches(letters, batch_size=2)(*data)
+    assert batches.num_examples == 5
+    assert len(batches) == 3
+    assert batches.texts == [TEXTS[row] for row in batches.order]
+    assert batches.labels.tolist() == [LABELS[row] for row in batches.order]
+    assert batches.labels.dtype == "int32"
+    for x, y in batches:
+        assert x.shape[1] % 8 == 0
+        assert len(x) == len(y)
+
+
+def test_texts_alone_are_for_predict(letters):
+    make = Batches(letters, batch_size=2)
+    for data in (TEXTS, tf.data.Dataset.from_tensor_slices(TEXTS)):
+        batches = make(data)
+        assert batches.labels is None
+        assert [len(batch) for batch in batches] == [1, 1, 1]
+
+
+def test_each_text_is_tokenized_once_however_many_epochs(letters):
+    train = Batches(letters, batch_size=2)(TEXTS, LABELS, shuffle=True)
+    for epoch in range(3):
+        train.epoch = epoch
+        list(train)
+    assert sorted(letters.encoded) == sorted(TEXTS)
+
+
+def test_weights_several_labels_and_one_logit_pass_through(letters):
+    weighted = Batches(letters, batch_size=5)(TEXTS, LABELS, [1, 2, 3, 4, 5])
+    _, y, weights = weighted[0]
+    assert weights.dtype == "float32"
+    assert weights.tolist() == [[1, 2, 3, 4, 5][row] for row in weighted.order]
+    assert y.tolist() == weighted.labels.tolist()
+    several = Batches(letters, num_classes=3)(TEXTS, np.eye(5, 3))
+    assert several.labels.shape == (5, 3)
+    assert several.labels.dtype == "float32"
+    assert Batches(letters, num_classes=1)(TEXTS, LABELS).labels.dtype == "float32"
+
+
+def test_class_names_travel_and_must_agree(letters):
+    make = Batches(letters)
+    train = make(Examples(TEXTS, ["pos", "neg", "pos", "mid", "neg"]))
+    assert train.class_names == ("mid", "neg", "pos")
+    with pytest.raises(DataError, match=r"the same in all data sets.*\['neg', 'pos'\] after"):
+        make(Examples(["a", "b"], ["pos", "neg"]))
+    assert make(["a"], ["neg"]).labels.tolist() == [1]
+    with pytest.raises(DataError, match=r"classes from 0 to 2. Received: 3 in row 0"):
+        make(["a"], [3])
+
+
+def test_a_fit_as_users_write_it(letters, capfd):
+    make = Batches(letters, batch_size=2, num_classes=2)
+    train, valid = make(TEXTS, LABELS, shuffle=True), make(TEXTS, LABELS)
+    inputs = keras.Input((None,), dtype="int32")
+    embedded = keras.layers.Embedding(100, 4)(inputs)
+    outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(embedded))
+    model = keras.Model(inputs, outputs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"], jit_compile=False)
+    history = model.fit(train, validation_data=valid, epochs=2, verbose=0)
+    assert len(history.history["val_loss"]) == 2
+    assert model.predict(letters(["a text"]), verbose=0).shape == (1, 2)
+    predicted = model.predict(valid, verbose=0).argmax(-1)
+    measured = model.evaluate(valid, verbose=0, return_dict=True)["accuracy"]
+    assert np.mean(predicted == valid.labels) == pytest.approx(measured)
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "message"),
+    [
+        ({}, (TEXTS, [0, 1]), "as many as the texts"),
+        ({}, ([], []), "empty data set"),
+        ({}, ([*TEXTS[:4], " "], LABELS), r"must not be blank.*row 4"),
+        (
+            {"num_classes": 2},
+            (TEXTS, [0, 1, 2, 0, 1]),
+            r"classes from 0 to 1. Received: 2 in row 2",
+        ),
+        ({"num_classes": 2}, (TEXTS, [0, 1, 0.5, 0, 1]), r"whole numbers.*0.5 in row 2"),
+        ({}, (TEXTS, [0, 1, -1, 0, 1]), r"not be negative.*-1 in row 2"),
+        (
+            {"class_names": ["a", "b"]},
+            (TEXTS, ["a", "b", "c", "a", "a"]),
+            r"Received: 'c' in row 2",
+        ),
+        ({}, (TEXTS, ["a", "b", "c", "a", "a"]), "Give class_names="),
+        ({}, (TEXTS, None, [1, 1, 1, 1, 1]), "`sample_weight` must come with labels"),
+        ({}, (Examples(TEXTS, LABELS), LABELS), "brings its own"),
+        ({}, ("a text",), "must be a list of texts"),
+    ],
+)
+def test_bad_data_are_refused_before_anything_is_tokenized(letters, options, arguments, message):
+    with pytest.raises(DataError, match=message):
+        Batches(letters, **options)(*arguments)
+    assert letters.encoded == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preprocessor": len}, r"`preprocessor` must be a kerasft.data.Preprocessor"),
+        ({"batch_size": 0}, "`batch_size` must be"),
+        ({"num_classes": 0}, "`num_classes` must be"),
+        ({"num_classes": 3, "class_names": ["a", "b"]}, r"as many as `num_classes`.*2 names"),
+        ({"class_names": ["a", "a"]}, "each class once"),
+        ({"pad_to_multiple_of": 0}, "`pad_to_multiple_of` must be"),
+        ({"window": 0}, "`window` must be"),
+        ({"seed": 1.5}, "`seed` must be"),
+    ],
+)
+def test_arguments_of_the_maker_are_checked(letters, options, message):
+    with pytest.raises(ArgumentError, match=message):
+        Batches(**{"preprocessor": letters, **options})
+
+
+def test_a_wrong_shuffle_is_refused(letters):
+    with pytest.raises(ArgumentError, match="`shuffle` must be True or False"):
+        Batches(letters)(TEXTS, LABELS, shuffle="yes")

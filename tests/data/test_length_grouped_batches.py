@@ -1,0 +1,226 @@
+import random
+
+import keras
+import numpy as np
+import pytest
+
+from kerasft.data import LengthGroupedBatches
+from kerasft.errors import ArgumentError, DataError, UnsupportedError
+
+ADVERSARIAL = {
+    "one long text among short ones": [40] + [3] * 30,
+    "one short text among the longest there may be": [3] + [40] * 30,
+    "as many short ones as the last batch holds": [3] * 3 + [40] * 28,
+    "all of one length": [11] * 13,
+    "one batch": [5, 9],
+    "one example": [7],
+    "two batches that differ": [40, 40, 40, 40, 3],
+    "all lengths": list(range(1, 41)),
+    "alternating": [8, 16] * 20,
+}
+
+
+def collate(rows, length):
+    """Row numbers repeated, so that a batch tells who is in it and how wide it is."""
+    return np.repeat(rows[:, None], length, axis=1).astype("float32")
+
+
+def make(lengths, **options):
+    options = {"batch_size": 4, "maximum_length": 40, "window": 2, **options}
+    labels = np.arange(len(lengths), dtype="float32")
+    return LengthGroupedBatches(collate, lengths, labels, **options)
+
+
+class Recorder(LengthGroupedBatches):
+    """Remembers the rows that Keras was given in each pass."""
+
+    given: list
+
+    def _batch(self, rows, length=None):
+        if hasattr(self, "given"):
+            self.given.append((self.epoch, tuple(rows.tolist())))
+        return super()._batch(rows, length)
+
+
+@pytest.fixture(scope="module")
+def model():
+    inputs = keras.Input((None,))
+    pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Reshape((-1, 1))(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(pooled))
+    model.compile("sgd", "mse", jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize("lengths", ADVERSARIAL.values(), ids=ADVERSARIAL.keys())
+def test_fit_takes_every_mix_of_lengths(model, lengths):
+    train = make(lengths, shuffle=True)
+    model.fit(train, validation_data=make(lengths), epochs=4, verbose=0)
+    assert train.epoch == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"steps_per_epoch": 4}])
+def test_the_order_depends_on_seed_and_epoch_alone(model, options):
+    lengths = np.random.default_rng(0).integers(1, 40, 30)
+    passes = []
+    for state in (1, 2):
+        random.seed(state)  # where fit shuffles from
+        train = Recorder(
+            collate, lengths, np.zeros(30, "float32"), batch_size=4, shuffle=True, window=2
+        )
+        train.given = []
+        model.fit(train, epochs=4, verbose=0, **options)
+        by_epoch: dict[int, list] = {}
+        for epoch, rows in train.given[2:]:  # the first two were for the shapes
+            by_epoch.setdefault(epoch, []).append(rows)
+        passes.append(by_epoch)
+    assert passes[0] == passes[1]
+    for epoch, batches in passes[0].items():
+        train.epoch = epoch
+        assert batches == [tuple(train.rows(n).tolist()) for n in range(len(train))]
+    assert len(passes[0]) == (2 if "steps_per_epoch" in options else 4)
+    assert passes[0][0] != passes[0][1]
+
+
+def test_a_fit_broken_off_in_mid_epoch_leaves_nothing_behind(model):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 2
+
+    train = make(ADVERSARIAL["one short text among the longest there may be"], shuffle=True)
+    model.fit(train, epochs=2, verbose=0, callbacks=[Stop()])
+    seen = Recorder(collate, train.lengths, train._labels, batch_size=4, shuffle=True)
+    seen.given = []
+    model.fit(seen, epochs=1, verbose=0, callbacks=[Stop()])
+    seen.given.clear()
+    model.fit(seen, epochs=1, verbose=0)
+    rows = [row for _, batch in seen.given[-len(seen) :] for row in batch]
+    assert sorted(rows) == list(range(31))
+
+
+def test_predict_comes_in_the_order_that_is_told(model):
+    lengths = np.random.default_rng(0).integers(1, 40, 30)
+    batches = LengthGroupedBatches(
+        collate,
+        lengths,
+        np.arange(30, dtype="float32"),
+        np.arange(30, dtype="float32") / 30,
+        [f"text {n}" for n in range(30)],
+        batch_size=4,
+    )
+    identity = keras.Model(model.input, model.layers[-2].output)
+    rows = identity.predict(batches, verbose=0)[:, 0].round().astype(int)
+    assert rows.tolist() == batches.order.tolist()
+    assert batches.labels.tolist() == rows.tolist()
+    assert batches.texts == [f"text {row}" for row in rows]
+    assert np.allclose(batches.sample_weight, rows / 30)
+
+
+def test_shuffled_batches_tell_no_order_and_say_what_does(model):
+    train = make([3, 9, 5, 30, 2], shuffle=True)
+    for name in ("order", "labels"):
+        with pytest.raises(UnsupportedError, match=r"Use `batches.unshuffled\(\)`"):
+            getattr(train, name)
+    fixed = train.unshuffled()
+    assert sorted(fixed.order) == [0, 1, 2, 3, 4]
+    assert not fixed.shuffle
+    assert train.shuffle
+
+
+def test_what_is_not_there_is_none():
+    batches = LengthGroupedBatches(collate, [3, 4])
+    assert batches.labels is None
+    assert batches.texts is None
+    assert batches.sample_weight is None
+    (inputs,) = batches[0]
+    assert inputs.shape == (2, 8)
+
+
+def test_batches_are_padded_to_a_multiple_within_the_maximum():
+    widths = [x.shape[1] for x, _ in make(list(range(1, 51)), maximum_length=44)]
+    assert max(widths) == 44
+    assert all(width % 8 == 0 for width in widths if width != 44)
+    assert {x.shape[1] for x, _ in make([3, 20], pad_to_multiple_of=32, batch_size=1)} == {32}
+
+
+def test_other_inputs_come_in_the_same_batches():
+    train = make(list(range(1, 31)), shuffle=True)
+    other = train.with_inputs(lambda rows, length: -collate(rows, length))
+    for epoch in range(3):
+        train.epoch = other.epoch = epoch
+        for (x, y), (negative, labels) in zip(train, other, strict=True):
+            assert np.array_equal(x, -negative)
+            assert np.array_equal(y, labels)
+
+
+def test_an_epoch_can_be_set_to_resume(model):
+    whole = Recorder(collate, np.arange(1, 31), np.zeros(30), batch_size=4, shuffle=True)
+    whole.given = []
+    model.fit(whole, epochs=3, verbose=0)
+    resumed = Recorder(collate, np.arange(1, 31), np.zeros(30), batch_size=4, shuffle=True)
+    resumed.given = []
+    resumed.epoch = 2
+    model.fit(resumed, initial_epoch=2, epochs=3, verbose=0)
+    assert resumed.given[2:] == whole.given[-len(whole) :]
+
+
+def test_several_steps_per_execution_with_a_short_last_batch(model):
+    model.compile("sgd", "mse", jit_compile=False, steps_per_execution=3)
+    train = make(list(range(1, 30)), shuffle=True)
+    model.fit(train, epochs=2, verbose=0)
+    model.compile("sgd", "mse", jit_compile=False)
+
+
+def test_nothing_is_printed_or_warned(model, capfd):
+    train = make(list(range(1, 30)), shuffle=True)
+    model.fit(train, validation_data=train.unshuffled(), epochs=2, verbose=0)
+    model.predict(train.unshuffled(), verbose=0)
+    assert capfd.readouterr().out == ""
+
+
+def test_as_tf_data_has_open_shapes_and_a_new_order_per_pass(model):
+    train = make(list(range(1, 31)), shuffle=True)
+    dataset = train.as_tf_data()
+    assert dataset.element_spec[0].shape.as_list() == [None, None]
+    assert dataset.element_spec[1].shape.as_list() == [None]
+    assert int(dataset.cardinality()) == len(train)
+    for epoch in range(2):
+        train.epoch = epoch
+        passed = [x[:, 0].astype(int).tolist() for x, _ in dataset.as_numpy_iterator()]
+        assert passed == [train.rows(n).tolist() for n in range(len(train))]
+    model.fit(train.as_tf_data(), validation_data=train.as_tf_data(), verbose=0, shuffle=False)
+
+
+def test_as_tf_data_keeps_sizes_that_do_not_depend_on_length_and_dicts():
+    batches = LengthGroupedBatches(
+        lambda rows, length: {"image": np.zeros((len(rows), 5, 6)), "ids": collate(rows, length)},
+        [4, 4, 4],
+        np.zeros((3, 2), "float32"),
+        batch_size=2,
+    )
+    inputs, labels = batches.as_tf_data().element_spec
+    assert inputs["image"].shape.as_list() == [None, 5, 6]
+    assert inputs["ids"].shape.as_list() == [None, None]
+    assert labels.shape.as_list() == [None, 2]
+
+
+def test_it_shows_itself():
+    assert repr(make([3, 9, 5], shuffle=True)) == (
+        "LengthGroupedBatches(3 examples in 1 batches of 4, lengths 3 to 9, shuffled)"
+    )
+    assert "in a fixed order" in repr(make([3]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"lengths": []}, DataError, "at least one"),
+        ({"lengths": [3], "labels": np.zeros(2)}, DataError, "as many as the examples, 1"),
+        ({"lengths": [3], "batch_size": 0}, ArgumentError, "`batch_size` must be a whole number"),
+        ({"lengths": [3], "shuffle": 1}, ArgumentError, "`shuffle` must be True or False"),
+        ({"lengths": [3], "seed": -1}, ArgumentError, "`seed` must be"),
+        ({"lengths": [3], "collate": 7}, ArgumentError, r"`collate` must be a function"),
+    ],
+)
+def test_arguments_are_checked(arguments, error, message):
+    with pytest.raises(error, match=message):
+        LengthGroupedBatches(**{"collate": collate, **arguments})
