@@ -1,0 +1,8 @@
+"""Callbacks for `model.fit`."""
+
+from kerasft.callbacks.early_stopping import EarlyStopping
+from kerasft.callbacks.generalization_gap import GeneralizationGap
+from kerasft.callbacks.generalization_loss import GeneralizationLoss
+from kerasft.callbacks.progress_quotient import ProgressQuotient
+
+__all__ = ["EarlyStopping", "GeneralizationGap", "GeneralizationLoss", "ProgressQuotient"]
