@@ -97,8 +97,9 @@ class Application:
 
     def _set_flags(self) -> None:
         # Keras's setter is recursive and forces every weight below, so the outermost comes first
-        # and the weights' own flags last.
-        self.model.trainable = True
+        # and the weights' own flags last. A Sequential's setter passes over its layers; hence all.
+        for layer in [self.model, *(layer for _, layer in walk(self.model))]:
+            layer.trainable = True
         if self.plan.frozen_mode == "inference":
             for layer in self._outermost_frozen():
                 layer.trainable = False

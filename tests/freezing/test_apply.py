@@ -242,6 +242,18 @@ def test_config_and_file_are_as_without_a_plan(tmp_path):
     assert model.get_config() == config
 
 
+def test_what_a_user_froze_before_trains_if_the_plan_says_so():
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.BatchNormalization(name="norm"), keras.layers.Dense(2)]
+    )
+    model.layers[0].trainable = False
+    plan = TrainEverything().apply(model)
+    assert model.layers[0].trainable  # or its statistics would stand still
+    assert len(model.trainable_variables) == 4
+    plan.undo()
+    assert not model.layers[0].trainable
+
+
 def test_lora_base_kernels_stay_frozen():
     model = keras.Sequential([keras.Input((4,))])
     for name in ("a", "b", "top"):
