@@ -284,7 +284,9 @@ class LayerwiseOptimizer(OptimizerWrapper):
         title = f"{type(inner).__name__}, learning rate now {rate:.3g}"
         if inner.weight_decay is not None:
             title += f", weight decay {inner.weight_decay:g}"
-        return title, printed_rows(self.table, rate)
+        # Muon has a second one, for the variables that it leaves to Adam.
+        decays = [inner.weight_decay, getattr(inner, "adam_weight_decay", None)]
+        return title, printed_rows(self.table, rate, any(decays))
 
     def __repr__(self) -> str:
         distinct = {row.multiplier for row in self.table if row.is_parameter}

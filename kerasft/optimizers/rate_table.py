@@ -232,8 +232,16 @@ def _by_common_end(rows: Sequence[RateRow], variable: Any) -> RateRow | None:
 COLUMNS = ("part", ">variables", ">parameters", ">multiplier", ">rate now", ">weight decay")
 
 
-def printed_rows(rows: Sequence[RateRow], rate: float) -> list[tuple[object, ...]]:
-    """The cells of a table: what each part of the model gets at a learning rate."""
+def printed_rows(
+    rows: Sequence[RateRow], rate: float, decays: bool = True
+) -> list[tuple[object, ...]]:
+    """The cells of a table: what each part of the model gets at a learning rate.
+
+    Args:
+        rows: The rows of the model.
+        rate: The one learning rate.
+        decays: Whether the optimizer has any weight decay.
+    """
     groups: dict[tuple[int | None, float], list[RateRow]] = {}
     for row in rows:
         if row.is_parameter:
@@ -245,7 +253,7 @@ def printed_rows(rows: Sequence[RateRow], rate: float) -> list[tuple[object, ...
             sum(row.size for row in group),
             f"{multiplier:.4g}",
             f"{rate * multiplier:.3g}",
-            f"{sum(row.weight_decay for row in group)} of {len(group)}",
+            f"{sum(row.weight_decay for row in group)} of {len(group)}" if decays else "none",
         )
         for (block, multiplier), group in groups.items()
     ]
