@@ -86,15 +86,24 @@ def test_a_fit_broken_off_in_mid_epoch_leaves_nothing_behind(model):
         def on_train_batch_end(self, batch, logs=None):
             self.model.stop_training = batch == 2
 
-    train = make(ADVERSARIAL["one short text among the longest there may be"], shuffle=True)
+    lengths = ADVERSARIAL["one long text among short ones"]
+    train = Recorder(collate, lengths, np.zeros(31), batch_size=4, shuffle=True, window=2)
+    train.given = []
     model.fit(train, epochs=2, verbose=0, callbacks=[Stop()])
-    seen = Recorder(collate, train.lengths, train._labels, batch_size=4, shuffle=True)
-    seen.given = []
-    model.fit(seen, epochs=1, verbose=0, callbacks=[Stop()])
-    seen.given.clear()
-    model.fit(seen, epochs=1, verbose=0)
-    rows = [row for _, batch in seen.given[-len(seen) :] for row in batch]
-    assert sorted(rows) == list(range(31))
+    train.given.clear()
+    model.fit(train, epochs=1, verbose=0)
+    passed = [rows for _, rows in train.given[-len(train) :]]
+    assert passed == [tuple(train.rows(n).tolist()) for n in range(len(train))]
+
+
+def test_a_new_reader_sees_two_lengths_where_the_last_one_broke_off():
+    train = make(ADVERSARIAL["one long text among short ones"], shuffle=True)
+    train.on_epoch_begin()
+    assert train.num_batches == 8
+    for index in (5, 4, 3):
+        train[index]
+    assert train.num_batches == 8
+    assert len({train[index][0].shape[1] for index in (0, 1)}) == 2
 
 
 def test_predict_comes_in_the_order_that_is_told(model):
