@@ -174,7 +174,7 @@ class Batches:
     def _encode(self, texts: list[Any]) -> list[np.ndarray]:
         encoded: list[np.ndarray] = []
         parts = in_parts(texts, _PART)
-        for part in progress(parts, "Tokenizing", len(texts), _SHOW_PROGRESS_FROM, _PART):
+        for part in progress(parts, "Encoding", len(texts), _SHOW_PROGRESS_FROM, _PART):
             encoded.extend(self.preprocessor.encode(part))
         return encoded
 

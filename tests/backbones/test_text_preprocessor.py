@@ -1,4 +1,6 @@
 import json
+import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_bert import write_tiny_bert
 
-from kerasft.backbones.text_preprocessor import TextPreprocessor
+from kerasft.backbones.text_preprocessor import TextPreprocessor, _tokenizer_json
 from kerasft.data import Batches
 from kerasft.data.tokenizers import KerasHubTokenizer, RustTokenizer
 from kerasft.errors import ArgumentError, DataError, SourceError
@@ -216,3 +218,16 @@ def test_blank_texts_are_refused_and_it_shows_itself():
     with pytest.raises(DataError, match="must not be blank"):
         preprocessor(["1", " "])
     assert "at most 9 tokens, truncation='end'" in repr(preprocessor)
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_hubs_tokenizer_json_is_fetched_where_it_can_be(folder, monkeypatch, reachable):
+    def download(repository, name):
+        assert (repository, name) == ("organization/model", "tokenizer.json")
+        if not reachable:
+            raise OSError("offline")
+        return str(folder / name)
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(hf_hub_download=download))
+    path = _tokenizer_json("hf://organization/model")
+    assert path == (folder / "tokenizer.json" if reachable else None)
