@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from kerasft._checks import check_bool, check_int, check_type
+from kerasft._progress import in_parts, progress
 from kerasft.data._labels import check_class_names, prepare_labels, prepare_weights
-from kerasft.data._progress import in_parts, progress
 from kerasft.data.examples import Examples
 from kerasft.data.length_grouped_batches import LengthGroupedBatches
 from kerasft.data.preprocessor import Preprocessor

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasft._checks import check_bool, did_you_mean, fail
-from kerasft.data._progress import progress
+from kerasft._progress import progress
 from kerasft.data._texts import blank_rows, check_texts
 from kerasft.data.examples import Examples
 from kerasft.errors import DataError

@@ -22,11 +22,12 @@ def carry_over(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> N
         optimizer: A built Keras optimizer, or a wrapper with an `inner_optimizer`.
         variables: The variables that train from now on.
     """
-    layers_of_optimizers = _unwrap(optimizer)
-    remembered = [(one, _forget_slots(one)) for one in layers_of_optimizers]
+    wrappers = _unwrap(optimizer)
+    remembered = [(one, _forget_slots(one), _single_variables(one)) for one in wrappers]
     optimizer.build(list(variables))
-    for one, slots in remembered:
+    for one, slots, singles in remembered:
         _remember_slots(one, slots)
+        _remember_singles(one, singles)
 
 
 def _unwrap(optimizer: Any) -> list[Any]:
@@ -47,7 +48,7 @@ def _forget_slots(optimizer: Any) -> _Slots:
         if len(value) != len(known) or not any(isinstance(v, keras.Variable) for v in value):
             continue
         slots[name] = {
-            id(variable): keras.ops.convert_to_numpy(slot) if slot is not None else None
+            id(variable): keras.ops.convert_to_numpy(slot).copy() if slot is not None else None
             for variable, slot in zip(known, value, strict=True)
         }
         for slot in value:
@@ -56,6 +57,11 @@ def _forget_slots(optimizer: Any) -> _Slots:
     optimizer._trainable_variables_indices = {}
     optimizer.built = False
     return slots
+
+
+def _single_variables(optimizer: Any) -> dict[str, Any]:
+    """What an optimizer counts for all weights together: iterations, a loss scale."""
+    return {n: v for n, v in vars(optimizer).items() if isinstance(v, keras.Variable)}
 
 
 def _remember_slots(optimizer: Any, slots: _Slots) -> None:
@@ -71,3 +77,12 @@ def _remember_slots(optimizer: Any, slots: _Slots) -> None:
                 # Through NumPy: on JAX two variables would share one array, and a step that
                 # updates one in place would take the other's away.
                 slot.assign(keras.ops.convert_to_numpy(variable))
+
+
+def _remember_singles(optimizer: Any, singles: dict[str, Any]) -> None:
+    """Where `build` made such a variable anew (a loss scale), it takes the old one's value."""
+    for name, before in singles.items():
+        fresh = getattr(optimizer, name)
+        if fresh is not before:
+            fresh.assign(keras.ops.convert_to_numpy(before))
+            optimizer._tracker.untrack(before)

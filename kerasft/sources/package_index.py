@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kerasft._checks import did_you_mean, fail
+from kerasft._progress import Update, transfer_bar
 from kerasft.errors import SourceError
-from kerasft.sources._progress import Update, transfer_bar
 from kerasft.sources.package_address import PackageAddress
 
 _SCRIPT = Path(__file__).with_name("_pip_fetch.py")
