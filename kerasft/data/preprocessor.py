@@ -14,8 +14,8 @@ class Preprocessor(abc.ABC):
 
     The work that is the same in every epoch (tokenizing) is apart from the work that depends on
     what else is in the batch (padding), so that the first is done once and the second as narrow as
-    the batch allows. `kerasft.TextPreprocessor` is the one for language models. To write
-    one, override `encode`, `pad`, `sequence_length` and `identity`.
+    the batch allows. `kerasft.backbones.TextPreprocessor` is the one for language models.
+    To write one, override `encode`, `pad`, `sequence_length` and `identity`.
 
     Example:
         >>> import numpy as np

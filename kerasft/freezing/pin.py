@@ -43,7 +43,18 @@ def unpin(layer: keras.layers.Layer) -> None:
 
 
 def is_pinned(layer: keras.layers.Layer) -> bool:
-    """Whether the layer itself carries a pin (not one that holds it)."""
+    """Whether the layer itself carries a pin (not one that holds it).
+
+    Args:
+        layer: Any Keras layer.
+
+    Example:
+        >>> import keras, kerasft
+        >>> body, top = keras.layers.Dense(4), keras.layers.Dense(2)
+        >>> plan = kerasft.TrainHead().apply(keras.Sequential([keras.Input((4,)), body, top]))
+        >>> kerasft.freezing.is_pinned(body), kerasft.freezing.is_pinned(top)
+        (True, False)
+    """
     return _MARK in layer.__dict__
 
 

@@ -29,6 +29,13 @@ class PlanRow:
         in_head: Whether it belongs to the head.
         sizes: For each of its weights that could train, by name, how many numbers it holds.
         variables: For each of these weights, by name, whether it trains.
+
+    Example:
+        >>> import keras, kerasft
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="top")])
+        >>> row = kerasft.TrainEverything().plan(model).rows[0]
+        >>> row.path, row.parameters, row.trains
+        ('top', 10, True)
     """
 
     path: str
@@ -74,10 +81,10 @@ class Plan:
         >>> plan = kerasft.TrainHead().apply(model)
         >>> print(plan)
         TrainHead() on model 'small': 10 of 30 parameters train
-        block  name  layers  parameters  trains  runs in
-        ─────────────────────────────────────────────────
-        0      body       1          20  no      inference
-        head   top        1          10  yes     training
+        block   name    layers   parameters   trains   runs in
+        ────────────────────────────────────────────────────────
+        0       small        1           20   no       inference
+        head    top          1           10   yes      training
         >>> plan.undo()
         >>> len(model.trainable_variables)
         4

@@ -30,8 +30,8 @@ class FreezePolicy:
         ...     keras.Input((8, 3)), keras.layers.Conv1D(4, 2, name="conv"),
         ...     keras.layers.Flatten(), keras.layers.Dense(2, name="top")])
         >>> plan = TrainDense().apply(model)
-        >>> [variable.path for variable in model.trainable_variables]
-        ['top/kernel', 'top/bias']
+        >>> [layer.name for layer in model.layers if layer.trainable and layer.weights]
+        ['top']
     """
 
     def __init__(self, *, frozen_mode: str = "inference") -> None:

@@ -10,6 +10,9 @@ from kerasft.structure import LayerView
 class TrainEverything(FreezePolicy):
     """Nothing is frozen: every weight that can train does.
 
+    Args:
+        frozen_mode: See `FreezePolicy`.
+
     Example:
         >>> import keras, kerasft
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])

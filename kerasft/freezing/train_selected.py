@@ -26,12 +26,12 @@ class TrainSelected(FreezePolicy):
 
     Example:
         >>> import keras, kerasft
-        >>> model = keras.Sequential([keras.Input((4,))])
+        >>> model = keras.Sequential([keras.Input((4,))], name="small")
         >>> for name in ("a", "b", "top"):
         ...     model.add(keras.layers.Dense(4, name=name))
         >>> plan = kerasft.TrainSelected("*/bias").apply(model)
         >>> [variable.path for variable in model.trainable_variables]
-        ['sequential/a/bias', 'sequential/b/bias', 'sequential/top/kernel', 'sequential/top/bias']
+        ['small/a/bias', 'small/b/bias', 'small/top/kernel', 'small/top/bias']
     """
 
     def __init__(

@@ -9,7 +9,25 @@ from kerasft.errors import SourceError
 
 
 def check_model_file(path: str | os.PathLike[str]) -> Path:
-    """Look whether a `.keras` file is there and whole, before Keras reads it."""
+    """Look whether a `.keras` file is there and whole, before Keras reads it.
+
+    Args:
+        path: The file; `~` is expanded.
+
+    Returns:
+        The file as a path.
+
+    Raises:
+        SourceError: If there is no such file, or it is cut off or damaged.
+
+    Example:
+        >>> import keras, os, tempfile
+        >>> from kerasft.sources import check_model_file
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.keras")
+        >>> keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(path)
+        >>> check_model_file(path).name
+        'model.keras'
+    """
     path = Path(path).expanduser()
     if not path.is_file():
         beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []

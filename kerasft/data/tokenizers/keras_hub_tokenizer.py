@@ -18,6 +18,14 @@ class KerasHubTokenizer:
         prefix_ids: The ids before each text.
         suffix_ids: The ids after each text.
         pad_id: The id of padding.
+
+    Example:
+        >>> import keras_hub
+        >>> from kerasft.data.tokenizers import KerasHubTokenizer
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "joy"]
+        >>> tokenizer = keras_hub.models.BertTokenizer(vocabulary=words)
+        >>> KerasHubTokenizer(tokenizer, [2], [3], 0).encode_batch(["a joy", "joy"])
+        [[5, 6], [6]]
     """
 
     def __init__(

@@ -30,6 +30,15 @@ class RustTokenizer:
 
     Raises:
         SourceError: the definition cannot be read.
+
+    Example:
+        >>> import tokenizers
+        >>> from kerasft.data.tokenizers import RustTokenizer
+        >>> words = tokenizers.models.WordLevel({"[UNK]": 0, "a": 1, "joy": 2}, unk_token="[UNK]")
+        >>> definition = tokenizers.Tokenizer(words)
+        >>> definition.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+        >>> RustTokenizer(definition.to_str(), [], [], pad_id=0).encode_batch(["a joy", "a bore"])
+        [[1, 2], [1, 0]]
     """
 
     def __init__(
