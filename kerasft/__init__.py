@@ -8,7 +8,19 @@ the result is any good. What you get is always a plain `keras.Model`.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kerasft import callbacks, data, errors, freezing, heads, optimizers, select
+from kerasft import (
+    backbones,
+    callbacks,
+    data,
+    errors,
+    features,
+    freezing,
+    heads,
+    optimizers,
+    select,
+    sources,
+    structure,
+)
 from kerasft.backbones import Backbone
 from kerasft.features import FeatureCache
 from kerasft.freezing import (
@@ -24,7 +36,7 @@ from kerasft.heads import ClassificationHead, Head, RegressionHead
 from kerasft.saving import load_model
 
 if TYPE_CHECKING:
-    from kerasft import evaluation
+    from kerasft import evaluation, testing
     from kerasft.tuning import evaluate
 
 __version__ = "0.1.0"
@@ -42,30 +54,35 @@ __all__ = [
     "TrainLastBlocks",
     "TrainLastLayers",
     "TrainSelected",
+    "backbones",
     "callbacks",
     "data",
     "errors",
     "evaluate",
     "evaluation",
+    "features",
     "freezing",
     "heads",
     "load_model",
     "optimizers",
     "select",
+    "sources",
+    "structure",
+    "testing",
 ]
 
-# Reports are wanted at the end of a script, not at its beginning: these load when used.
-_WHEN_USED = {"evaluate": "kerasft.tuning", "evaluation": None}
+# What is wanted at the end of a script, or in tests only, loads when it is used.
+_MODULES_WHEN_USED = ("evaluation", "testing")
+_NAMES_WHEN_USED = {"evaluate": "kerasft.tuning"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHEN_USED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _WHEN_USED[name]
-    if home is None:
+    if name in _MODULES_WHEN_USED:
         return importlib.import_module(f"{__name__}.{name}")
-    return getattr(importlib.import_module(home), name)
+    if name in _NAMES_WHEN_USED:
+        return getattr(importlib.import_module(_NAMES_WHEN_USED[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_WHEN_USED})
+    return sorted({*globals(), *_MODULES_WHEN_USED, *_NAMES_WHEN_USED})
