@@ -6,6 +6,7 @@ the value that they checked, so a constructor reads as a list of assignments.
 
 import difflib
 import importlib
+import math
 import numbers
 from collections.abc import Collection, Iterable
 from types import ModuleType
@@ -40,9 +41,11 @@ def fail(
 
 def nearest(value: Any, candidates: Iterable[str], count: int = 3) -> list[str]:
     """The candidates spelled most like `value`, best first."""
-    by_lower_case = {candidate.lower(): candidate for candidate in candidates}
+    by_lower_case: dict[str, list[str]] = {}
+    for candidate in candidates:
+        by_lower_case.setdefault(candidate.lower(), []).append(candidate)
     found = difflib.get_close_matches(str(value).lower(), list(by_lower_case), count, cutoff=0.5)
-    return [by_lower_case[key] for key in found]
+    return [candidate for key in found for candidate in by_lower_case[key]][:count]
 
 
 def did_you_mean(value: Any, candidates: Iterable[str], count: int = 3) -> str:
@@ -59,11 +62,13 @@ def check_int(
     name: str, value: Any, *, minimum: int | None = None, maximum: int | None = None, hint: str = ""
 ) -> int:
     """A whole number between bounds; a bool is not a number."""
+    rule = "a whole number" + _bounds(minimum, maximum)
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        fail(name, value, "a whole number" + _bounds(minimum, maximum), hint)
-    if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
-        fail(name, value, "a whole number" + _bounds(minimum, maximum), hint)
-    return int(value)
+        fail(name, value, rule, hint)
+    number = int(value)
+    if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
+        fail(name, value, rule, hint)
+    return number
 
 
 def check_number(
@@ -80,16 +85,20 @@ def check_number(
     rule = "a number" + _bounds(minimum, maximum, above, below)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         fail(name, value, rule, hint)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond the largest float
+        number = math.inf
     inside = (
-        (minimum is None or value >= minimum)
-        and (maximum is None or value <= maximum)
-        and (above is None or value > above)
-        and (below is None or value < below)
-        and value - value == 0  # neither NaN nor infinite
+        (minimum is None or number >= minimum)
+        and (maximum is None or number <= maximum)
+        and (above is None or number > above)
+        and (below is None or number < below)
+        and math.isfinite(number)
     )
     if not inside:
         fail(name, value, rule, hint)
-    return float(value)
+    return number
 
 
 def check_bool(name: str, value: Any, hint: str = "") -> bool:
@@ -137,11 +146,15 @@ def _bounds(
 ) -> str:
     parts = []
     if minimum is not None:
-        parts.append(f"at least {minimum:g}")
+        parts.append(f"at least {_shown(minimum)}")
     if above is not None:
-        parts.append(f"above {above:g}")
+        parts.append(f"above {_shown(above)}")
     if maximum is not None:
-        parts.append(f"at most {maximum:g}")
+        parts.append(f"at most {_shown(maximum)}")
     if below is not None:
-        parts.append(f"below {below:g}")
+        parts.append(f"below {_shown(below)}")
     return ", " + " and ".join(parts) if parts else ""
+
+
+def _shown(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

@@ -41,11 +41,17 @@ __all__ = [
     "resolve",
 ]
 
+_RULE = "a selector"
+
 _register = keras.saving.register_keras_serializable(package="kerasft")
 
 
 class Selector:
-    """Base class of all selectors. To write one, subclass and override `matches`."""
+    """Base class of all selectors. To write one, subclass and override `matches`.
+
+    Make the subclass a `@dataclasses.dataclass(frozen=True)`, and register it with Keras, for
+    equality, `repr` and a config that goes round.
+    """
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the variable is one of those meant."""
@@ -61,12 +67,18 @@ class Selector:
     def __or__(self, other: "Selector | str") -> "Selector":
         return Or(self, as_selector(other))
 
+    def __rand__(self, other: str) -> "Selector":
+        return And(as_selector(other), self)
+
+    def __ror__(self, other: str) -> "Selector":
+        return Or(as_selector(other), self)
+
     def __invert__(self) -> "Selector":
         return Not(self)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, so that it can be made again."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        fields: tuple[Any, ...] = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
         return {
             field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
             for field in fields
@@ -86,6 +98,10 @@ class And(Selector):
     left: Selector
     right: Selector
 
+    def __post_init__(self) -> None:
+        for name in ("left", "right"):
+            check_type(name, getattr(self, name), Selector, _RULE)
+
     def matches(self, variable: VariableView) -> bool:
         """Whether both match."""
         return self.left.matches(variable) and self.right.matches(variable)
@@ -95,7 +111,7 @@ class And(Selector):
         return self.left, self.right
 
     def __repr__(self) -> str:
-        return f"{_bracketed(self.left, Or)} & {_bracketed(self.right, Or)}"
+        return f"{_bracketed(self.left, Or)} & {_bracketed(self.right, (And, Or))}"
 
 
 @_register
@@ -106,6 +122,10 @@ class Or(Selector):
     left: Selector
     right: Selector
 
+    def __post_init__(self) -> None:
+        for name in ("left", "right"):
+            check_type(name, getattr(self, name), Selector, _RULE)
+
     def matches(self, variable: VariableView) -> bool:
         """Whether one of them matches."""
         return self.left.matches(variable) or self.right.matches(variable)
@@ -115,7 +135,7 @@ class Or(Selector):
         return self.left, self.right
 
     def __repr__(self) -> str:
-        return f"{self.left!r} | {self.right!r}"
+        return f"{self.left!r} | {_bracketed(self.right, Or)}"
 
 
 @_register
@@ -124,6 +144,9 @@ class Not(Selector):
     """What the other leaves. Written `~a`."""
 
     selector: Selector
+
+    def __post_init__(self) -> None:
+        check_type("selector", self.selector, Selector, _RULE)
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the other does not match."""
@@ -269,7 +292,7 @@ class Biases(Selector):
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the variable is named as a bias or an offset."""
-        name = variable.name
+        name = variable.variable.name
         return name == "beta" or name == "bias" or name.endswith("_bias")
 
 
@@ -336,26 +359,17 @@ def resolve(value: Selector | str, structure: Structure) -> list[VariableView]:
         At least one `VariableView`.
 
     Raises:
-        SelectorError: If the selector, or a pattern, class or block inside it, matches nothing.
+        SelectorError: If the selector, or any part that it is combined of, matches nothing.
             The message offers the nearest right spellings.
     """
     selector = as_selector(value)
     _check_parts(selector, structure)
-    found = [variable for variable in structure.variables if selector.matches(variable)]
-    if not found:
-        raise SelectorError(
-            f"A selector must match at least one variable. Received: {selector!r}, which matches "
-            f"none of the {len(structure.variables)} variables of model "
-            f"{structure.model.name!r}."
-        )
-    return found
+    return [variable for variable in structure.variables if selector.matches(variable)]
 
 
 def _check_parts(selector: Selector, structure: Structure) -> None:
     for part in selector.parts():
         _check_parts(part, structure)
-    if isinstance(selector, (And, Or, Not)):
-        return
     if any(selector.matches(variable) for variable in structure.variables):
         return
     model = f"model {structure.model.name!r}"

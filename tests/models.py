@@ -105,3 +105,23 @@ class ResidualBlock(keras.layers.Layer):
 
     def call(self, inputs):
         return inputs + self.dropout(self.norm(self.dense(inputs)))
+
+
+@keras.saving.register_keras_serializable(package="kerasft_tests")
+class Table(keras.layers.Layer):
+    """Gives its weights, whatever comes in: a tensor without a batch axis."""
+
+    def build(self, input_shape):
+        self.table = self.add_weight(shape=(5, 4), name="table")
+
+    def call(self, inputs):
+        return self.table + 0.0
+
+
+def with_a_table():
+    """A model in which one frozen tensor is the same for all examples."""
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(5, name="body")(inputs)
+    table = Table(name="distances")(inputs)
+    mixed = keras.ops.matmul(keras.layers.Dense(5, name="mix")(x), table)
+    return keras.Model(inputs, keras.layers.Dense(2, name="top")(mixed))

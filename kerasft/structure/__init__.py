@@ -1,9 +1,9 @@
 """How any `keras.Model` comes apart: layers with paths, ordered blocks, backbone and head."""
 
 from kerasft.structure.graph import ordered_nodes
-from kerasft.structure.take_apart import changeable_variables, say, take_apart
+from kerasft.structure.take_apart import changeable_variables, said_blocks, say, take_apart
 from kerasft.structure.views import Block, LayerView, Structure, VariableView
-from kerasft.structure.walk import children, owns_variables, seed_generators, walk
+from kerasft.structure.walk import children, is_graph, owns_variables, seed_generators, walk
 
 __all__ = [
     "Block",
@@ -12,8 +12,10 @@ __all__ = [
     "VariableView",
     "changeable_variables",
     "children",
+    "is_graph",
     "ordered_nodes",
     "owns_variables",
+    "said_blocks",
     "say",
     "seed_generators",
     "take_apart",

@@ -1,10 +1,12 @@
 """The rules by which a backbone's layers become ordered blocks.
 
 No single rule works for every model, so they are tried in this order, and the one that served is
-told: the user's word; a public list of layers; numbered siblings of one class; the places where
-one tensor crosses the graph; numbered names; else one block.
+told: the user's word; a public list of layers; numbered siblings of one class; composite layers
+that are called more than once; the places where one tensor crosses the graph, joined by their
+numbered names; else one block.
 """
 
+import collections
 import itertools
 import re
 from collections.abc import Sequence
@@ -12,7 +14,12 @@ from collections.abc import Sequence
 import keras
 
 from kerasft._checks import did_you_mean, fail
-from kerasft.structure.graph import chain_into_segments, cut_into_segments, has_weights
+from kerasft.structure.graph import (
+    chain_into_segments,
+    cut_into_segments,
+    has_weights,
+    ordered_nodes,
+)
 from kerasft.structure.walk import children, is_graph
 
 # The attributes under which public models list their repeated layers, in the order of the forward
@@ -57,6 +64,10 @@ def divide(
     if siblings:
         kind = type(siblings[0]).__name__
         return f"{len(siblings)} numbered layers of class {kind}", _around(units, siblings)
+    repeated = _called_again(container, units)
+    if repeated:
+        told = f"{len(repeated)} composite layers that the graph calls more than once"
+        return told, _around(units, repeated)
     segments: list[list[keras.layers.Layer]] = []
     if isinstance(container, keras.Sequential) or not is_graph(container):
         if isinstance(container, keras.Sequential):
@@ -138,6 +149,22 @@ def _numbered_siblings(
         if len(longest) > max(1, len(best)):
             best = longest
     return best
+
+
+def _called_again(
+    container: keras.layers.Layer, units: Sequence[keras.layers.Layer]
+) -> list[keras.layers.Layer]:
+    """Composite layers that one graph calls several times, as ALBERT does its only one."""
+    if not is_graph(container):
+        return []
+    calls = collections.Counter(id(node.operation) for node in ordered_nodes(container))
+    return [
+        layer
+        for layer in units
+        if calls[id(layer)] > 1
+        and not isinstance(layer, (keras.Model, keras.layers.Wrapper))
+        and any(has_weights(child) for child in children(layer))
+    ]
 
 
 def _around(units: Sequence[keras.layers.Layer], listed: Sequence[keras.layers.Layer]) -> Division:

@@ -1,11 +1,11 @@
 """Taking a model apart, and what its user said about it."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import keras
 
-from kerasft._checks import check_type
+from kerasft._checks import check_type, did_you_mean, fail
 from kerasft.structure.blocks import divide
 from kerasft.structure.graph import all_pass_through, has_weights
 from kerasft.structure.views import Block, LayerView, Structure
@@ -45,18 +45,40 @@ def say(
     ['first', 'third']
     """
     check_type("model", model, keras.Model, "a keras.Model")
-    before = model.__dict__.get(_SAID, {})
-    said: dict[str, Any] = dict(before)
+    before = model.__dict__.get(_SAID)
+    said: dict[str, Any] = dict(before or {})
     if blocks is not None:
-        said["blocks"] = tuple(tuple(names) for names in blocks)
+        said["blocks"] = _names_in_blocks(blocks)
     if head is not None:
+        if isinstance(head, str):
+            fail("head", head, "a list of layer names", f"Did you mean [{head!r}]?")
         said["head"] = tuple(head)
     model.__dict__[_SAID] = said
     try:
         take_apart(model)
     except Exception:
-        model.__dict__[_SAID] = before
+        if before is None:
+            del model.__dict__[_SAID]
+        else:
+            model.__dict__[_SAID] = before
         raise
+
+
+def said_blocks(model: keras.Model) -> tuple[tuple[str, ...], ...] | None:
+    """The division that `say` was told for a model; None if it was told none."""
+    return model.__dict__.get(_SAID, {}).get("blocks")
+
+
+def _names_in_blocks(blocks: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    rule = "a list with a list of layer names for each block"
+    if isinstance(blocks, str) or not len(blocks):
+        fail("blocks", blocks, rule)
+    for names in blocks:
+        if isinstance(names, str):
+            fail("blocks", blocks, rule, f"Did you mean [{names!r}] as one of them?")
+        if not names:
+            fail("blocks", blocks, rule, "No block may be empty.")
+    return tuple(tuple(names) for names in blocks)
 
 
 def take_apart(model: keras.Model) -> Structure:
@@ -87,17 +109,14 @@ def take_apart(model: keras.Model) -> Structure:
     """
     check_type("model", model, keras.Model, "a keras.Model")
     if not model.built:
-        check_type(
-            "model", None, keras.Model, "built", "Call it on one batch, or give it a keras.Input."
-        )
+        fail("model", model, "built", "Call it on one batch, or give it a keras.Input.")
     said = model.__dict__.get(_SAID, {})
     head = _find_head(model, said.get("head"))
     in_head = {id(layer) for layer in head}
     container, units = _backbone_units(model, in_head)
-    said_blocks = said.get("blocks")
-    if said_blocks is None:  # what was said of a backbone holds inside a larger model
-        said_blocks = container.__dict__.get(_SAID, {}).get("blocks")
-    rule, division = divide(container, units, said_blocks)
+    # What was said of a backbone holds inside a larger model.
+    blocks_said = said_blocks(model) or said_blocks(container)
+    rule, division = divide(container, units, blocks_said)
 
     block_of = {id(layer): i for i, (_, layers) in enumerate(division) for layer in layers}
     views = _views(model, in_head, block_of, len(division), units)
@@ -143,8 +162,10 @@ def _views(
     views: list[LayerView] = []
     # What a layer does not know itself it has from the layer that holds it.
     inherited: dict[str, tuple[int | None, bool, keras.layers.Layer]] = {}
+    told: set[int] = set()
     if owns_variables(model):
         views.append(LayerView(model, "", type(model).__name__, 0, max(count - 1, 0), False, model))
+        told.update(id(view.variable) for view in views[0].variables)
     for path, layer in walk(model):
         parent = path.rpartition("/")[0]
         block, head, module = inherited.get(parent, (None, False, layer))
@@ -171,14 +192,21 @@ def _views(
                     head,
                     module,
                     None if head else from_end_of.get(id(module)),
+                    shared=frozenset(told & {id(variable) for variable in layer.weights}),
                 )
             )
+            told.update(id(view.variable) for view in views[-1].variables)
     return tuple(views)
 
 
 def _find_head(model: keras.Model, said: Sequence[str] | None) -> list[keras.layers.Layer]:
     top = children(model)
     if said is not None:
+        by_name = {layer.name: layer for layer in top}
+        for name in said:
+            if name not in by_name:
+                hint = did_you_mean(name, by_name) or "Use the names in `model.layers`."
+                fail("head", name, "made of the names of the model's layers", hint)
         return [layer for layer in top if layer.name in set(said)]
     ours = [i for i, layer in enumerate(top) if getattr(layer, "is_kerasft_head", False)]
     if ours:
@@ -210,14 +238,17 @@ def _is_bare_backbone(model: keras.Model) -> bool:
     return any(base.__name__ == "Backbone" for base in type(model).__mro__)
 
 
-def _inner_backbone(model: keras.Model) -> keras.Model | None:
-    """The model inside this one that holds most of its weights, if there is one."""
+def _inner_backbone(model: keras.Model, in_head: Container[int] = ()) -> keras.Model | None:
+    """The model inside this one that holds most of the weights outside the head, if any does."""
     named = getattr(model, "backbone", None)
-    inside = [layer for layer in children(model) if isinstance(layer, keras.Model)]
+    outside = [layer for layer in children(model) if id(layer) not in in_head]
+    inside = [layer for layer in outside if isinstance(layer, keras.Model)]
     if named is not None and any(layer is named for layer in inside):
         return named
     largest = max(inside, key=lambda layer: layer.count_params(), default=None)
-    if largest is not None and 2 * largest.count_params() > model.count_params():
+    if largest is not None and 2 * largest.count_params() > sum(
+        layer.count_params() for layer in outside if layer.built
+    ):
         return largest
     return None
 
@@ -226,8 +257,8 @@ def _backbone_units(
     model: keras.Model, in_head: set[int]
 ) -> tuple[keras.layers.Layer, list[keras.layers.Layer]]:
     """The container whose layers make up the backbone, and these layers."""
-    inner = _inner_backbone(model)
-    if inner is not None and id(inner) not in in_head and not _is_bare_backbone(model):
+    inner = _inner_backbone(model, in_head)
+    if inner is not None and not _is_bare_backbone(model):
         before = []
         for layer in children(model):
             if layer is inner:

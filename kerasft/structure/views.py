@@ -1,12 +1,24 @@
 """The values in which a model's structure is told."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from math import prod
 from typing import Any
 
 import keras
+
+
+def distinct(paths: Iterable[str], taken: set[str] | None = None) -> Iterator[str]:
+    """The same paths, of which those that came before get a number: `a`, `a~2`, `a~3`."""
+    taken = set() if taken is None else taken
+    for path in paths:
+        count, free = 1, path
+        while free in taken:
+            count += 1
+            free = f"{path}~{count}"
+        taken.add(free)
+        yield free
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +38,7 @@ class LayerView:
         modules_from_end: The number of its module among the backbone's top-level layers that own
             weights, counted from the output; the last is 0. None in the head, and for a module
             without weights.
+        shared: The ids of weights that a layer before this one owns too, and that are told there.
     """
 
     layer: keras.layers.Layer
@@ -36,6 +49,7 @@ class LayerView:
     in_head: bool
     module: keras.layers.Layer
     modules_from_end: int | None = None
+    shared: frozenset[int] = dataclasses.field(default=frozenset(), repr=False)
 
     @property
     def name(self) -> str:
@@ -44,17 +58,22 @@ class LayerView:
 
     @cached_property
     def variables(self) -> tuple["VariableView", ...]:
-        """The weights that this layer owns itself, seed generators' states left out."""
+        """The weights that this layer owns itself, seed generators' states left out.
+
+        A weight that two layers own (tied embeddings) is the first one's. Where two weights of a
+        layer have one name, the later one's path gets a number.
+        """
         layer = self.layer
-        owned = [(variable, True) for variable in layer._trainable_variables]
-        owned += [(variable, False) for variable in layer._non_trainable_variables]
+        owned = [(v, True) for v in layer._trainable_variables if id(v) not in self.shared]
+        owned += [(v, False) for v in layer._non_trainable_variables if id(v) not in self.shared]
         # The kernel under a LoRA stays as it is, whatever trains around it.
         under_lora = {"_kernel", "_embeddings"} if getattr(layer, "lora_enabled", False) else set()
         held = {id(getattr(layer, name, None)) for name in under_lora}
         prefix = f"{self.path}/" if self.path else ""
+        paths = distinct(prefix + variable.name for variable, _ in owned)
         return tuple(
-            VariableView(prefix + v.name, v, self, made_to_train and id(v) not in held)
-            for v, made_to_train in owned
+            VariableView(path, v, self, made_to_train and id(v) not in held)
+            for path, (v, made_to_train) in zip(paths, owned, strict=True)
         )
 
     @property
@@ -82,8 +101,8 @@ class VariableView:
 
     @property
     def name(self) -> str:
-        """The variable's own name, such as `"kernel"`."""
-        return self.variable.name
+        """The last part of its path, such as `"kernel"`: the variable's own name."""
+        return self.path.rpartition("/")[2]
 
     @property
     def size(self) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import keras
 
+from kerasft.structure.views import distinct
+
 
 def children(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """The layers directly inside `layer`, each once, in forward order where the layer has one."""
@@ -45,18 +47,15 @@ def walk(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple[str, keras
     one layer.
     """
     seen_layers: set[int] = {id(layer)}
-    seen_paths: dict[str, int] = {}
+    taken: set[str] = set()
 
     def below(parent: keras.layers.Layer, prefix: str) -> Iterator[tuple[str, keras.layers.Layer]]:
         for child in children(parent):
             if id(child) in seen_layers:
                 continue
             seen_layers.add(id(child))
-            child_path = f"{prefix}/{child.name}" if prefix else child.name
-            count = seen_paths.get(child_path, 0)
-            seen_paths[child_path] = count + 1
-            if count:
-                child_path = f"{child_path}~{count + 1}"
+            path = f"{prefix}/{child.name}" if prefix else child.name
+            [child_path] = distinct([path], taken)
             yield child_path, child
             yield from below(child, child_path)
 
