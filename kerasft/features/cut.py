@@ -4,10 +4,11 @@ import dataclasses
 from typing import Any
 
 import keras
+from keras.src.models.functional import Functional as _Functional
 
 from kerasft.errors import UnsupportedError
 from kerasft.freezing import is_pinned
-from kerasft.structure import changeable_variables, ordered_nodes, walk
+from kerasft.structure import changeable_variables, children, is_graph, ordered_nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,9 +17,9 @@ class Cut:
 
     Attributes:
         frozen: From the model's inputs to the boundary; its output is the list of boundary
-            tensors. None if the boundary is the inputs themselves.
+            tensors.
         trainable: From the boundary tensors to the model's outputs.
-        boundary: The symbolic boundary tensors, in order.
+        boundary: The symbolic boundary tensors, in order; those without a batch axis come last.
     """
 
     frozen: keras.Model
@@ -31,70 +32,145 @@ def cut(model: keras.Model) -> Cut:
 
     The boundary is every tensor that depends on nothing trainable and enters an operation that
     trains, keeps statistics, draws random numbers, or comes after one that does. Nested
-    functional models are opened; any other composite layer stays whole.
+    functional models are opened; any other composite layer stays whole. To open one, its layers
+    are called once more on symbolic tensors: they get further nodes, while `layer.input`,
+    `layer.output` and the model's config stay those of the first call.
 
     Args:
         model: A functional or Sequential model, frozen in any way.
 
     Raises:
-        UnsupportedError: If the model has no graph, nothing is frozen at its front, or something
-            random (augmentation) comes first.
+        UnsupportedError: If the model has no graph, nothing is frozen at its front, something
+            random (augmentation) comes first, nothing trains, or the loss would miss a mask.
+
+    Example:
+        >>> import keras, kerasft
+        >>> from kerasft.features import cut
+        >>> inputs = keras.Input((4,))
+        >>> x = keras.layers.Dense(8, name="body")(inputs)
+        >>> model = keras.Model(inputs, keras.layers.Dense(2, name="top")(x))
+        >>> plan = kerasft.TrainHead().apply(model)
+        >>> parts = cut(model)
+        >>> [tensor.shape for tensor in parts.boundary], len(parts.trainable.weights)
+        ([(None, 8)], 2)
     """
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")):
+    if not is_graph(model) or not model.built:
         raise UnsupportedError(
             f"A model must have a graph to be cut at its freeze boundary. Received: model "
-            f"{model.name!r} (of type {type(model).__name__}), a subclassed model. Build it as a "
-            "functional `keras.Model(inputs, outputs)`."
+            f"{model.name!r} (of type {type(model).__name__}), which has none. Build it as a "
+            "functional `keras.Model(inputs, outputs)`, or give a Sequential model a `keras.Input`."
         )
     changeable = {id(variable) for variable in changeable_variables(model)}
     inputs, outputs, operations = _flatten(model)
     tainted: set[int] = set()
     boundary: dict[int, Any] = {}
-    kept_back: list[Any] = []
+    before: list[Any] = []
+    after: list[Any] = []
     for operation, read, written in operations:
-        taints = _trains(operation, changeable) or any(id(t) in tainted for t in read)
-        if taints:
-            kept_back.append(operation)
+        if _trains(operation, changeable) or any(id(t) in tainted for t in read):
+            after.append(operation)
             tainted.update(id(tensor) for tensor in written)
             boundary.update({id(t): t for t in read if id(t) not in tainted})
+        else:
+            before.append(operation)
     for tensor in keras.tree.flatten(outputs):
         if id(tensor) not in tainted:
             boundary[id(tensor)] = tensor
-    tensors = tuple(boundary.values())
-    if not tainted:
-        raise UnsupportedError(
-            f"A cut needs something that trains after the boundary. Received: model "
-            f"{model.name!r}, of which nothing trains."
-        )
-    first = kept_back[0]
-    given = {id(tensor) for tensor in keras.tree.flatten(inputs)}
-    if all(id(tensor) in given for tensor in tensors):
-        what = (
-            f"{first.name!r} (of type {type(first).__name__}) draws random numbers at the front. "
-            "Augmented inputs differ in every epoch, so that their features cannot be kept; "
-            "augment without the cache, or after the boundary"
-            if _is_random(first) and not first.trainable_variables
-            else f"the first layer that trains, {first.name!r}, reads the inputs. Freeze the front "
-            "of the model with a policy, such as `kerasft.TrainLastBlocks(2).apply(model)`"
-        )
-        raise UnsupportedError(
-            f"A model must be frozen at its front to be cut. Received: model {model.name!r}: "
-            f"{what}."
-        )
+    _check_sides(model, before, after, changeable)
+    # Keras weighs a batch's loss by the length of the first input.
+    tensors = tuple(sorted(boundary.values(), key=lambda tensor: not has_batch_axis(tensor)))
+    _check_masks(model, tensors, outputs)
     return Cut(
         frozen=keras.Model(inputs, list(tensors), name=f"{model.name}_frozen"),
-        trainable=keras.Model(list(tensors), outputs, name=f"{model.name}_trainable"),
+        trainable=_rebuild(tensors, outputs, operations, tainted, f"{model.name}_trainable"),
         boundary=tensors,
     )
 
 
+def _rebuild(
+    boundary: tuple[Any, ...],
+    outputs: Any,
+    operations: list[tuple[Any, list[Any], list[Any]]],
+    tainted: set[int],
+    name: str,
+) -> keras.Model:
+    """The part after the boundary, run again on inputs of its own.
+
+    `keras.Model(boundary, outputs)` would do the same, but where a boundary tensor is one of the
+    model's inputs it writes over that input's history, and the whole model cannot be saved any
+    more.
+    """
+    inputs = [
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"boundary_{index}")
+        for index, tensor in enumerate(boundary)
+    ]
+    now = {id(tensor): given for tensor, given in zip(boundary, inputs, strict=True)}
+    for operation, _, written in operations:
+        if id(written[0]) not in tainted:
+            continue
+        history = written[0]._keras_history
+        arguments = operation._inbound_nodes[history.node_index].arguments
+        args, kwargs = arguments.fill_in(now)
+        results = keras.tree.flatten(operation(*args, **kwargs))
+        now.update({id(t): result for t, result in zip(written, results, strict=True)})
+    return keras.Model(
+        inputs, keras.tree.map_structure(lambda tensor: now[id(tensor)], outputs), name=name
+    )
+
+
+def has_batch_axis(tensor: Any) -> bool:
+    """Whether a symbolic tensor has a value for each example, and not one for all of them."""
+    return bool(tensor.shape) and tensor.shape[0] is None
+
+
+def _check_sides(
+    model: keras.Model, before: list[Any], after: list[Any], changeable: set[int]
+) -> None:
+    start = f"A model must be frozen at its front to be cut. Received: model {model.name!r}: "
+    if not changeable:
+        raise UnsupportedError(
+            f"A cut needs something that trains after the boundary. Received: model "
+            f"{model.name!r}, of which nothing trains."
+        )
+    if any(isinstance(one, keras.layers.Layer) and one.weights for one in before):
+        return
+    first = next(one for one in after if _trains(one, changeable))
+    if _is_random(first) and not any(id(v) in changeable for v in first.weights):
+        raise UnsupportedError(
+            f"{start}{first.name!r} (of type {type(first).__name__}) draws random numbers before "
+            "the first frozen weights. What is augmented differs in every epoch, so that its "
+            "features cannot be kept; leave the augmentation out, or train without the cache. "
+            "Dropout in frozen layers is stilled by a policy, such as "
+            "`kerasft.TrainHead().apply(model)`."
+        )
+    raise UnsupportedError(
+        f"{start}no frozen layer with weights comes before {first.name!r}, which trains. Freeze "
+        "the front of the model with a policy, such as `kerasft.TrainLastBlocks(2).apply(model)`."
+    )
+
+
+def _check_masks(model: keras.Model, boundary: tuple[Any, ...], outputs: Any) -> None:
+    """Keras's losses read the mask that hangs on an output, and no model takes such a mask in."""
+
+    def masked(tensors: Any) -> bool:
+        return any(getattr(t, "_keras_mask", None) is not None for t in tensors)
+
+    if masked(keras.tree.flatten(outputs)) and masked(boundary):
+        raise UnsupportedError(
+            "A model whose outputs carry a padding mask to the loss cannot be cut, for the mask "
+            f"would be lost at the boundary. Received: model {model.name!r}. Train it without the "
+            "cache, or let a layer at its end use up the mask."
+        )
+
+
 def _flatten(model: keras.Model) -> tuple[Any, Any, list[tuple[Any, list[Any], list[Any]]]]:
     """The model's operations in order, nested functional models opened."""
+    graph = _graph(model)
     nodes = [node for node in ordered_nodes(model) if not node.is_input]
-    if not any(_opens(node.operation) for node in nodes):
+    if not any(_opens(node) for node in nodes):
         return (
-            model.input,
-            model.output,
+            graph.input,
+            graph.output,
             [
                 (node.operation, list(node.input_tensors), list(node.output_tensors))
                 for node in nodes
@@ -102,45 +178,59 @@ def _flatten(model: keras.Model) -> tuple[Any, Any, list[tuple[Any, list[Any], l
         )
     # Nested graphs have tensors of their own, so the whole graph runs again on the outer inputs.
     operations: list[tuple[Any, list[Any], list[Any]]] = []
-    outputs = _run(model, model.input, operations)
-    return model.input, outputs, operations
+    outputs = _run(model, graph.input, operations)
+    return graph.input, outputs, operations
 
 
-def _opens(operation: Any) -> bool:
-    """Whether it is a functional model that only runs its graph."""
-    return (
-        isinstance(operation, keras.Model)
-        and (isinstance(operation, keras.Sequential) or hasattr(operation, "_nodes_by_depth"))
-        and not is_pinned(operation)
-        and type(operation).call
-        in (keras.Model.call, keras.Sequential.call, _functional_class().call)
-    )
+def _graph(model: keras.Model) -> Any:
+    """The functional model that a Sequential keeps inside, or the model itself."""
+    return getattr(model, "_functional", None) or model
 
 
-def _functional_class() -> type:
-    from keras.src.models.functional import Functional
+def _opens(node: Any) -> bool:
+    """Whether the node calls a functional model that only runs its graph, on fitting inputs."""
+    operation = node.operation
+    if not isinstance(operation, keras.Model) or not is_graph(operation) or is_pinned(operation):
+        return False
+    if type(operation).call not in (_Functional.call, keras.Sequential.call):
+        return False
+    graph = _graph(operation)
+    given = _in_order(graph, _first_argument(node.arguments.args, node.arguments.kwargs))
+    # Where Keras would add or drop an axis on the way in, the model stays whole.
+    return [len(t.shape) for t in given] == [len(t.shape) for t in graph.inputs]
 
-    return Functional
+
+def _first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return args[0] if args else kwargs["inputs"]
 
 
 def _run(
-    model: keras.Model, inputs: Any, operations: list[tuple[Any, list[Any], list[Any]]]
+    model: keras.Model,
+    inputs: Any,
+    operations: list[tuple[Any, list[Any], list[Any]]],
+    training: bool | None = None,
 ) -> Any:
-    graph = getattr(model, "_functional", None) or model
-    tensors = dict(
-        zip(
-            (id(tensor) for tensor in graph.inputs),
-            _in_order(graph, inputs),
-            strict=True,
-        )
-    )
+    graph = _graph(model)
+    tensors = {}
+    for symbol, tensor in zip(graph.inputs, _in_order(graph, inputs), strict=True):
+        if tensor.dtype != symbol.dtype:  # as Keras does on the way in
+            cast = keras.ops.cast(tensor, symbol.dtype)
+            operations.append((cast._keras_history.operation, [tensor], [cast]))
+            tensor = cast
+        tensors[id(symbol)] = tensor
     for node in ordered_nodes(model):
         if node.is_input:
             continue
         args, kwargs = node.arguments.fill_in(tensors)
-        if _opens(node.operation):
-            results = _run(node.operation, args[0], operations)
+        if _opens(node):
+            told = kwargs.get("training", training)
+            results = _run(node.operation, _first_argument(args, kwargs), operations, told)
         else:
+            # `backbone(x, training=False)` holds for the layers inside, as far as Keras lets it.
+            if training is not None and "training" in getattr(
+                node.operation, "_call_context_args", ()
+            ):
+                kwargs = {"training": training, **kwargs}
             results = node.operation(*args, **kwargs)
             read = [t for t in keras.tree.flatten((args, kwargs)) if keras.utils.is_keras_tensor(t)]
             operations.append((node.operation, read, keras.tree.flatten(results)))
@@ -151,9 +241,11 @@ def _run(
 
 def _in_order(graph: Any, inputs: Any) -> list[Any]:
     """The inputs flattened in the order of `graph.inputs`, extra keys of a dict left out."""
-    if isinstance(inputs, dict) and isinstance(graph._inputs_struct, dict):
-        inputs = {name: inputs[name] for name in graph._inputs_struct}
-    return keras.tree.flatten(inputs)
+    if not isinstance(inputs, dict):
+        return keras.tree.flatten(inputs)
+    if isinstance(graph._inputs_struct, dict):
+        return keras.tree.flatten({name: inputs[name] for name in graph._inputs_struct})
+    return [inputs[tensor.name] for tensor in graph.inputs]
 
 
 def _trains(operation: Any, changeable: set[int]) -> bool:
@@ -165,11 +257,12 @@ def _trains(operation: Any, changeable: set[int]) -> bool:
 
 
 def _is_random(operation: Any) -> bool:
-    """Whether it draws random numbers in training: dropout, noise, augmentation."""
+    """Whether it draws random numbers in training: dropout, noise, augmentation.
+
+    Known by its seed generator; a layer that draws from elsewhere cannot be told.
+    """
     if not isinstance(operation, keras.layers.Layer) or is_pinned(operation):
         return False
-    layers = [operation, *(below for _, below in walk(operation))]
-    return any(
-        getattr(layer, "_seed_generators", None) and getattr(layer, "rate", 1.0) != 0
-        for layer in layers
-    )
+    if getattr(operation, "_seed_generators", None) and getattr(operation, "rate", 1.0) != 0:
+        return True
+    return any(_is_random(child) for child in children(operation))
