@@ -66,7 +66,7 @@ def plot_learning_curves(
         _draw_curve(panel, trained, "training", "--", "o", COLOURS[1], hollow=True)
         _draw_curve(panel, validated, "validation", "-", "s", COLOURS[0])
         tidy(panel, name, "epoch", f"{metric} (share)" if "acc" in metric else metric)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         count = max(len(trained), len(validated))
         panel.set_xlim(0.5, count + 0.5)
         _mark_best(panel, name, best.get(name), validated or trained, count)

@@ -1,0 +1,62 @@
+"""The main job in its small form: it runs, writes all it says, and the saved model classifies."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "examples" / "movie_reviews.py"
+RUNS = ["disease", "cure", "cure, tuned", "bonus", "bonus, tuned", "best"]
+
+
+def run(*arguments, folder):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *map(str, arguments), "--output", str(folder)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+
+
+@pytest.mark.network
+def test_the_story_in_its_small_form(tmp_path):
+    done = run("--quick", "--verbose", 0, folder=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert list(results) == RUNS
+    for row in results.values():
+        assert 0 < row["valid_accuracy"] <= 1
+        assert row["trained_parameters"] > 0
+    # What is frozen is not counted: the cure trains the head alone, the bonus three layers more.
+    assert results["cure"]["trained_parameters"] == 384 * 64 + 64 + 64 + 1
+    assert results["bonus"]["trained_parameters"] > results["cure"]["trained_parameters"]
+    assert results["disease"]["trained_parameters"] > results["best"]["trained_parameters"]
+    assert "The disease:" in done.stdout
+    assert "The best recipe:" in done.stdout
+    for name in (
+        "best.keras",
+        "report.html",
+        "confusion_matrix.png",
+        "learning_curves_accuracy.png",
+        "learning_curves_loss.png",
+    ):
+        assert (tmp_path / name).stat().st_size > 5000, name
+
+    tried = run("--try", "A joy from start to finish.", "So dull.", folder=tmp_path)
+    assert tried.returncode == 0, tried.stderr[-3000:]
+    lines = tried.stdout.strip().splitlines()[-2:]
+    assert [line.split(" ")[0] in ("negative", "positive") for line in lines] == [True, True]
+    assert lines[1].endswith("So dull.")
+
+
+def test_trying_without_a_model_says_what_to_do(tmp_path):
+    tried = run("--try", "A joy.", folder=tmp_path)
+    assert tried.returncode != 0
+    assert "run without --try first" in tried.stderr
