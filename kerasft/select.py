@@ -51,6 +51,18 @@ class Selector:
 
     Make the subclass a `@dataclasses.dataclass(frozen=True)`, and register it with Keras, for
     equality, `repr` and a config that goes round.
+
+    Example:
+        >>> import dataclasses, keras
+        >>> from kerasft import select
+        >>> @keras.saving.register_keras_serializable(package="doc")
+        ... @dataclasses.dataclass(frozen=True)
+        ... class Larger(select.Selector):
+        ...     than: int
+        ...     def matches(self, variable):
+        ...         return variable.size > self.than
+        >>> Larger(1000) & ~select.Embeddings()
+        Larger(than=1000) & ~Embeddings()
     """
 
     def matches(self, variable: VariableView) -> bool:
@@ -172,6 +184,11 @@ class Path(Selector):
     Args:
         pattern: A shell pattern: `*` is anything, slashes too, `?` one character, `[ab]` one of
             them. `"transformer_layer_5"` is all of that layer; `"*/bias"` every bias.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.Path("*/bias") & "transformer_layer_*"
+        Path(pattern='*/bias') & Path(pattern='transformer_layer_*')
     """
 
     pattern: str
@@ -200,6 +217,11 @@ class LayerClass(Selector):
 
     Args:
         name: The class name, such as `"LayerNormalization"`.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.LayerClass("Conv2D") | select.LayerClass("Dense")
+        LayerClass(name='Conv2D') | LayerClass(name='Dense')
     """
 
     name: str
@@ -219,6 +241,11 @@ class Block(Selector):
 
     Args:
         index: Its number, from 0 (embeddings or stem); negative numbers count from the end.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.Block(0) | select.Block(-1)
+        Block(index=0) | Block(index=-1)
     """
 
     index: int
@@ -241,6 +268,11 @@ class LastBlocks(Selector):
 
     Args:
         count: How many blocks, counted from the output.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.LastBlocks(2) | select.Head()
+        LastBlocks(count=2) | Head()
     """
 
     count: int
@@ -261,6 +293,11 @@ class FirstBlocks(Selector):
 
     Args:
         count: How many blocks, counted from the input; block 0 holds the embeddings or the stem.
+
+    Example:
+        >>> from kerasft import select
+        >>> ~select.FirstBlocks(3)
+        ~FirstBlocks(count=3)
     """
 
     count: int
@@ -277,7 +314,13 @@ class FirstBlocks(Selector):
 @_register
 @dataclasses.dataclass(frozen=True)
 class Norms(Selector):
-    """Scales and offsets of normalization layers, of any kind."""
+    """Scales and offsets of normalization layers, of any kind.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.Norms() | select.Biases()
+        Norms() | Biases()
+    """
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the owning layer normalizes, by its class name."""
@@ -288,7 +331,13 @@ class Norms(Selector):
 @_register
 @dataclasses.dataclass(frozen=True)
 class Biases(Selector):
-    """Bias vectors of all layers; a normalization's offset counts as one."""
+    """Bias vectors of all layers; a normalization's offset counts as one.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.Biases() & select.LastBlocks(4)
+        Biases() & LastBlocks(count=4)
+    """
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the variable is named as a bias or an offset."""
@@ -299,7 +348,13 @@ class Biases(Selector):
 @_register
 @dataclasses.dataclass(frozen=True)
 class Embeddings(Selector):
-    """Embedding tables: tokens, positions, segments."""
+    """Embedding tables: tokens, positions, segments.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.Backbone() & ~select.Embeddings()
+        Backbone() & ~Embeddings()
+    """
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the owning layer embeds, by its class name."""
@@ -310,7 +365,13 @@ class Embeddings(Selector):
 @_register
 @dataclasses.dataclass(frozen=True)
 class Head(Selector):
-    """Everything in the head."""
+    """Everything in the head.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.Head() & ~select.Biases()
+        Head() & ~Biases()
+    """
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the variable lies in the head."""
@@ -320,7 +381,13 @@ class Head(Selector):
 @_register
 @dataclasses.dataclass(frozen=True)
 class Backbone(Selector):
-    """Everything that is not in the head."""
+    """Everything that is not in the head.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.Backbone() & select.Norms()
+        Backbone() & Norms()
+    """
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the variable lies outside the head."""
@@ -330,7 +397,13 @@ class Backbone(Selector):
 @_register
 @dataclasses.dataclass(frozen=True)
 class Everything(Selector):
-    """Every variable."""
+    """Every variable.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.Everything() & ~select.Norms()
+        Everything() & ~Norms()
+    """
 
     def matches(self, variable: VariableView) -> bool:
         """Always true."""
@@ -340,8 +413,16 @@ class Everything(Selector):
 def as_selector(value: Selector | str) -> Selector:
     """A selector as it is; a string as a `Path` pattern.
 
+    Args:
+        value: A selector, or a path pattern.
+
     Raises:
         ArgumentError: For anything else.
+
+    Example:
+        >>> from kerasft import select
+        >>> select.as_selector("*/bias")
+        Path(pattern='*/bias')
     """
     if isinstance(value, str):
         return Path(value)
@@ -361,6 +442,19 @@ def resolve(value: Selector | str, structure: Structure) -> list[VariableView]:
     Raises:
         SelectorError: If the selector, or any part that it is combined of, matches nothing.
             The message offers the nearest right spellings.
+
+    Example:
+        >>> import keras
+        >>> from kerasft import select
+        >>> from kerasft.structure import take_apart
+        >>> layers = [keras.layers.Dense(4, name=name) for name in ("a", "b", "top")]
+        >>> structure = take_apart(keras.Sequential([keras.Input((4,)), *layers]))
+        >>> [variable.path for variable in select.resolve("*/bias", structure)]
+        ['a/bias', 'b/bias', 'top/bias']
+        >>> select.resolve("*/bais", structure)
+        Traceback (most recent call last):
+            ...
+        kerasft.errors.SelectorError: A path pattern must match at least one path in full. ...
     """
     selector = as_selector(value)
     _check_parts(selector, structure)

@@ -48,8 +48,8 @@ class Report:
         confusion: Counts by true class (rows) and predicted class (columns), shape
             `(classes, classes)`; for several labels `(classes, 2, 2)`; None for a regression.
         mistakes: The examples that the model got wrong most surely, worst first.
-        verdicts: What this means in words, as a whole first.
         limits: Where the verdicts draw their lines.
+        verdicts: What this means in words, as a whole first.
         intervals: For the main figures, the bootstrap interval `(low, high)`.
         confidence: The share of draws that each interval holds.
         resamples: The number of bootstrap draws, 0 for none.

@@ -20,6 +20,15 @@ class Cut:
             tensors.
         trainable: From the boundary tensors to the model's outputs.
         boundary: The symbolic boundary tensors, in order; those without a batch axis come last.
+
+    Example:
+        >>> import keras, kerasft
+        >>> layers = [keras.layers.Dense(4, name=name) for name in ("body", "top")]
+        >>> model = keras.Sequential([keras.Input((8,)), *layers])
+        >>> plan = kerasft.TrainHead().apply(model)
+        >>> parts = kerasft.features.cut(model)
+        >>> parts.frozen.input_shape, parts.trainable.input_shape
+        ((None, 8), (None, 4))
     """
 
     frozen: keras.Model

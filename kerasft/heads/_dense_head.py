@@ -128,7 +128,7 @@ class DenseHead(Head):
             "pooling": self.pooling,
             "hidden_units": widths
             if isinstance(self.hidden_units, Sequence)
-            else (widths or [None])[0],
+            else (widths[0] if widths else None),
             "hidden_activation": _serialize_activation(self.hidden_activation),
             "dropout": self.dropout,
             "activation": _serialize_activation(self.activation),

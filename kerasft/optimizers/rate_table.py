@@ -24,6 +24,16 @@ class RateRow:
         multiplier: What the learning rate is multiplied by.
         weight_decay: Whether weight decay applies to it, where the optimizer has any.
         is_parameter: Whether its layer made it to be trained.
+
+    Example:
+        >>> import keras, kerasft
+        >>> layers = [keras.layers.Dense(4, name=name) for name in ("a", "b", "top")]
+        >>> model = keras.Sequential([keras.Input((4,)), *layers])
+        >>> optimizer = kerasft.optimizers.LayerwiseOptimizer(
+        ...     keras.optimizers.AdamW(1e-3), model, decay=0.5)
+        >>> row = optimizer.table[0]
+        >>> row.path, row.multiplier, row.size, row.weight_decay
+        ('a/kernel', 0.25, 16, True)
     """
 
     path: str

@@ -12,7 +12,19 @@ Segment = list[keras.layers.Layer]
 
 
 def ordered_nodes(model: keras.Model) -> list:
-    """The nodes of a functional model, each after those it reads from."""
+    """The nodes of a functional model, each after those it reads from.
+
+    Args:
+        model: A functional or Sequential model, built.
+
+    Example:
+        >>> import keras
+        >>> from kerasft.structure import ordered_nodes
+        >>> layers = [keras.layers.Dense(4, name="a"), keras.layers.Dropout(0.5, name="b")]
+        >>> model = keras.Sequential([keras.Input((4,)), *layers])
+        >>> [node.operation.name for node in ordered_nodes(model) if not node.is_input]
+        ['a', 'b']
+    """
     graph = getattr(model, "_functional", None) or model
     by_depth = graph._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]

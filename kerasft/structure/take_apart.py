@@ -65,7 +65,19 @@ def say(
 
 
 def said_blocks(model: keras.Model) -> tuple[tuple[str, ...], ...] | None:
-    """The division that `say` was told for a model; None if it was told none."""
+    """The division that `say` was told for a model; None if it was told none.
+
+    Args:
+        model: Any Keras model.
+
+    Example:
+    >>> import keras
+    >>> layers = [keras.layers.Dense(4, name=name) for name in ("a", "b", "top")]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers])
+    >>> say(model, blocks=[["a", "b"]], head=["top"])
+    >>> said_blocks(model)
+    (('a', 'b'),)
+    """
     return model.__dict__.get(_SAID, {}).get("blocks")
 
 
@@ -132,6 +144,9 @@ def changeable_variables(model: keras.Model) -> list[Any]:
 
     These are the trainable ones, and the non-trainable weights (moving statistics) of layers
     whose own `trainable` is True: a frozen layer keeps its statistics.
+
+    Args:
+        model: Any Keras model.
 
     Example:
     >>> import keras

@@ -39,6 +39,15 @@ class LayerView:
             weights, counted from the output; the last is 0. None in the head, and for a module
             without weights.
         shared: The ids of weights that a layer before this one owns too, and that are told there.
+
+    Example:
+        >>> import keras
+        >>> from kerasft.structure import take_apart
+        >>> layers = [keras.layers.Dense(4, name=name) for name in ("stem", "middle", "top")]
+        >>> structure = take_apart(keras.Sequential([keras.Input((4,)), *layers]))
+        >>> view = structure.layers[0]
+        >>> view.path, view.kind, view.block, view.blocks_from_end, view.in_head
+        ('stem', 'Dense', 0, 1, False)
     """
 
     layer: keras.layers.Layer
@@ -92,6 +101,15 @@ class VariableView:
         layer: The `LayerView` of the owner.
         is_parameter: Whether it is there to be trained. False for moving statistics, quantized
             kernels and kernels under a LoRA, which no policy can train.
+
+    Example:
+        >>> import keras
+        >>> from kerasft.structure import take_apart
+        >>> layers = [keras.layers.Dense(4, name=name) for name in ("stem", "middle", "top")]
+        >>> structure = take_apart(keras.Sequential([keras.Input((4,)), *layers]))
+        >>> variable = structure.variables[0]
+        >>> variable.path, variable.size, variable.is_parameter
+        ('stem/kernel', 16, True)
     """
 
     path: str
@@ -118,6 +136,15 @@ class Block:
         index: Its number, counted from the input.
         name: What the model calls it.
         layers: Its layers, in order.
+
+    Example:
+        >>> import keras
+        >>> from kerasft.structure import take_apart
+        >>> layers = [keras.layers.Dense(4, name=name) for name in ("stem", "middle", "top")]
+        >>> structure = take_apart(keras.Sequential([keras.Input((4,)), *layers]))
+        >>> block = structure.blocks[1]
+        >>> block.name, len(block), block.parameters
+        ('middle', 1, 20)
     """
 
     index: int
@@ -145,6 +172,16 @@ class Structure:
         layers: Every layer that owns weights or has no layers inside it, in forward order.
         blocks: The backbone's blocks, from the input to the output.
         rule: In words, how the blocks were found.
+
+    Example:
+        >>> import keras
+        >>> from kerasft.structure import take_apart
+        >>> layers = [keras.layers.Dense(4, name=name) for name in ("stem", "middle", "top")]
+        >>> structure = take_apart(keras.Sequential([keras.Input((4,)), *layers]))
+        >>> [view.path for view in structure.backbone], [view.path for view in structure.head]
+        (['stem', 'middle'], ['top'])
+        >>> structure.rule
+        'where one tensor crosses the graph'
     """
 
     model: keras.Model

@@ -30,6 +30,15 @@ class MovieReviewSnippets(PackagedTexts):
     `split=["train[:80%]", "train[80%:90%]", "train[90%:]"]`. Features: "text"; "label", 0 for
     "negative" and 1 for "positive"; "rating".
 
+    Args:
+        data_dir: See `tfds.load`; by default a folder below `kerasft.sources.home()`.
+        **kwargs: Of every builder of tensorflow-datasets, such as `config`.
+
+    Example:
+        >>> from kerasft.data.builders import MovieReviewSnippets
+        >>> MovieReviewSnippets(config="all").info.features["label"].names
+        ['negative', 'positive']
+
     Reference:
         Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social
         Media Text", ICWSM 2014; the data come with the package vaderSentiment (MIT).

