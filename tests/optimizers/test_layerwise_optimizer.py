@@ -307,7 +307,7 @@ def test_variables_of_another_model_are_refused():
 # One learning rate remains.
 
 
-def test_callbacks_see_and_set_one_rate():
+def test_callbacks_see_and_set_one_rate(tmp_path):
     x, y = batch(8)
     model = small_model()
     optimizer = LayerwiseOptimizer(keras_optimizers.SGD(0.01), model, multipliers=TABLE)
@@ -322,7 +322,7 @@ def test_callbacks_see_and_set_one_rate():
     assert history.history["learning_rate"] == pytest.approx([0.01, 0.005, 0.01 / 3])
     for wrapped in (optimizer, keras_optimizers.LossScaleOptimizer(optimizer)):
         model.compile(wrapped, "mse")
-        board = keras.callbacks.TensorBoard()  # writing needs the package tensorboard
+        board = keras.callbacks.TensorBoard(tmp_path)  # writing needs the package tensorboard
         board.set_model(model)
         assert board._collect_learning_rate({}) == {"learning_rate": pytest.approx(0.01 / 3)}
 
