@@ -2,14 +2,18 @@
 
 import json
 import os
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import keras
+from keras.src.saving.serialization_lib import SafeModeScope
 
-from kerasft.freezing import PLAN_FILE, Plan
+from kerasft.errors import ArgumentError, PlanError
+from kerasft.freezing import PLAN_FILE, Plan, PlanRow
 from kerasft.sources import check_model_file
+from kerasft.structure import say, take_apart
 
 
 def load_model(
@@ -22,7 +26,9 @@ def load_model(
 
     `keras.saving.load_model` gives the same outputs but loses the freeze: weights that were
     frozen train again. Here the plan is applied again, flags and inference mode, and the
-    optimizer gets its state for exactly the weights that train, so that training goes on.
+    optimizer gets its state for exactly the weights that train, so that training goes on. Blocks
+    and a head that were named with `say`, or with `blocks=`, are known again. Plain Keras keeps
+    none of this in the loaded model, and a file that it writes from there has no plan.
 
     Args:
         path: A file written by `model.save` while a plan was in force, or without one: then this
@@ -55,22 +61,129 @@ def load_model(
         return keras.saving.load_model(
             path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
         )
-    model = keras.saving.load_model(
-        path, custom_objects=custom_objects, compile=False, safe_mode=safe_mode
-    )
+    with warnings.catch_warnings():
+        # KerasHub's tasks compile themselves when made. The state is loaded below, when it fits.
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        model = keras.saving.load_model(
+            path, custom_objects=custom_objects, compile=False, safe_mode=safe_mode
+        )
+    plan = _renamed(plan, model)
+    _say_division(plan, model)
     plan.apply(model)
-    if compile and compile_config is not None:
-        with keras.saving.custom_object_scope(custom_objects or {}):
-            model.compile_from_config(compile_config)
-        # The optimizer's slots were made for the weights that train, as when the file was
-        # written; only now does its state fit.
-        model.load_weights(path)
+    if compile and compile_config:
+        with keras.saving.custom_object_scope(custom_objects or {}), SafeModeScope(safe_mode):
+            _compile(model, compile_config, path)
     return model
 
 
 def _read(path: Path) -> tuple[Plan | None, dict[str, Any] | None]:
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
-        plans = [name for name in archive.namelist() if name.endswith(f"assets/{PLAN_FILE}")]
-        plan = Plan.from_dict(json.loads(archive.read(plans[0]))) if plans else None
+        # A nested model may have a plan of its own, in a folder further down.
+        name = f"assets/{PLAN_FILE}"
+        if name not in archive.namelist():
+            return None, None
+        try:
+            plan = Plan.from_dict(json.loads(archive.read(name)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PlanError(
+                f"The freeze plan in {os.fspath(path)!r} cannot be read: {type(error).__name__}: "
+                f"{error} `keras.saving.load_model` loads the model without it."
+            ) from error
     return plan, config.get("compile_config")
+
+
+def _compile(model: keras.Model, config: dict[str, Any], path: Path) -> None:
+    """Compile the model as it was, and give the optimizer its state.
+
+    Its slots are made for the weights that train, as when the file was written: only after the
+    plan was applied does the state fit.
+    """
+    saved = _saved_optimizers(path)
+    if len(saved) == _wrappers(config.get("optimizer")) + 2:
+        # `compile` puts this one round under a float16 policy, and the file tells nothing of it.
+        optimizer = keras.optimizers.deserialize(config["optimizer"])
+        wrapped = keras.optimizers.LossScaleOptimizer(optimizer)
+        config = {**config, "optimizer": keras.optimizers.serialize(wrapped)}
+    own_compile = type(model).compile is not keras.Model.compile
+    own_restore = type(model).compile_from_config is not keras.Model.compile_from_config
+    if own_restore or not own_compile:
+        model.compile_from_config(config)
+    else:
+        # Keras leaves a model with a `compile` of its own uncompiled, and KerasHub's tasks keep
+        # the optimizer that their constructor chose, which is not the one that was saved.
+        model.compile(**keras.saving.deserialize_keras_object(config))
+        model.optimizer.build(model.trainable_variables)
+    optimizer = model.optimizer
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    # One that had taken no step yet has a count and a rate, and no slots.
+    never_built = not saved or saved[-1] <= 2 < len(optimizer.variables)
+    if not never_built:
+        model.load_weights(path)
+
+
+def _saved_optimizers(path: Path) -> list[int]:
+    """How many variables the optimizer in a file has, and each one that it wraps."""
+    import h5py
+
+    found = []
+    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as file:
+        group = h5py.File(file, "r").get("optimizer")
+        while group is not None:
+            found.append(len(group.get("vars", ())))
+            group = group.get("inner_optimizer")
+    return found
+
+
+def _wrappers(optimizer: Any) -> int:
+    """How many optimizers are wrapped round the one that does the work, by the config."""
+    count = 0
+    while isinstance(optimizer, dict) and "inner_optimizer" in optimizer.get("config", {}):
+        optimizer = optimizer["config"]["inner_optimizer"]
+        count += 1
+    return count
+
+
+def _renamed(plan: Plan, model: keras.Model) -> Plan:
+    """The plan with the paths that the loaded model has.
+
+    Layers that a subclassed model makes without a name are numbered anew in every process and
+    every time. Where the layers are the same otherwise, in the same order, theirs are the rows.
+    """
+    structure = take_apart(model)
+    everything = {view.path: True for view in structure.variables}
+    present = Plan.from_decisions(structure, everything).rows
+    if [row.path for row in present] == [row.path for row in plan.rows]:
+        return plan
+    if [_without_path(row) for row in present] != [_without_path(row) for row in plan.rows]:
+        return plan  # `apply` says what does not fit
+    config = plan.to_dict()
+    layers = config["layers"].values()
+    config["layers"] = {row.path: entry for row, entry in zip(present, layers, strict=True)}
+    return Plan.from_dict(config)
+
+
+def _without_path(row: PlanRow) -> tuple[str, dict[str, int]]:
+    return row.kind, dict(row.sizes)
+
+
+def _say_division(plan: Plan, model: keras.Model) -> None:
+    """Tell the loaded model how the saved one was divided, where its user had said so."""
+    views = {view.path: view for view in take_apart(model).layers}
+    rows = [(views[row.path], row) for row in plan.rows if row.path in views]
+    if any(view.in_head != row.in_head for view, row in rows):
+        head = dict.fromkeys(view.module.name for view, row in rows if row.in_head)
+        say(model, head=list(head))
+        views = {view.path: view for view in take_apart(model).layers}
+        rows = [(views[row.path], row) for _, row in rows]
+    if all(view.block == row.block for view, row in rows):
+        return
+    blocks: dict[int, dict[str, None]] = {}
+    for view, row in rows:
+        if row.block is not None:
+            blocks.setdefault(row.block, {})[view.module.name] = None
+    try:
+        say(model, blocks=[list(blocks[index]) for index in sorted(blocks)])
+    except ArgumentError:  # blocks within a layer, which the library finds by itself
+        return
