@@ -1,6 +1,7 @@
 """Loading the vision models of `keras.applications`."""
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -9,9 +10,9 @@ from typing import Any
 
 import keras
 
-from kerasft._checks import check_choice, fail
+from kerasft._checks import check_choice, did_you_mean, fail
 from kerasft.backbones._loaded import Loaded
-from kerasft.errors import SourceError
+from kerasft.errors import ArgumentError, SourceError
 
 
 def load(
@@ -31,10 +32,11 @@ def load(
             "not. To use a named set, give its name, such as 'imagenet'."
         )
     named = None if from_file else weights
+    arguments = {"weights": named, "input_shape": input_shape, **kwargs}
     try:
-        model = build(include_top=False, weights=named, input_shape=input_shape, **kwargs)
-    except (ValueError, TypeError):
-        raise  # Keras says itself which argument is wrong
+        model = build(include_top=False, **arguments)
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(_explain(build, weights, kwargs, error)) from error
     except Exception as error:
         raise SourceError(
             f"Could not load the weights {weights!r} of {build.__name__}: "
@@ -78,16 +80,56 @@ def _shown(weights: Any) -> str:
     return Path(weights).name if _is_path(weights) else str(weights)
 
 
+def _explain(
+    build: Callable[..., keras.Model], weights: Any, kwargs: dict[str, Any], error: Exception
+) -> str:
+    """Which argument is wrong, as Keras says it, with the likely spelling."""
+    parts = [f"keras.applications.{build.__name__} cannot be built so: {error}"]
+    known = inspect.signature(build).parameters
+    parts += [did_you_mean(name, known) for name in kwargs if name not in known]
+    if isinstance(weights, str) and not _is_path(weights) and "weights" in str(error):
+        parts.append(did_you_mean(weights, ("imagenet",)))
+    return " ".join(part for part in parts if part)
+
+
 def _load_file(model: keras.Model, path: Path, name: str) -> None:
     """Load a weights file; the classifier's weights in it are left aside."""
     try:
-        model.load_weights(path)
+        if _has_named_layers(path):
+            _load_by_name(model, path)
+        else:
+            model.load_weights(path)
     except Exception as error:
         raise SourceError(
             f"The weights file {os.fspath(path)!r} does not fit {name}, or is damaged: "
             f"{type(error).__name__}: {error} Check that the arguments (`alpha`, `depth`) are "
             "those with which the weights were made."
         ) from error
+
+
+def _has_named_layers(path: Path) -> bool:
+    """Whether it is a file of Keras 2, which keeps weights by the names of layers."""
+    import h5py
+
+    if path.suffix == ".keras":
+        return False
+    with h5py.File(path, "r") as file:
+        return "layer_names" in file.attrs or "model_weights" in file
+
+
+def _load_by_name(model: keras.Model, path: Path) -> None:
+    """Load the layers that the model has; Keras passes over one that is missing in silence."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        group = file.get("model_weights", file)
+        present = {name for name in group if len(group[name].attrs.get("weight_names", ()))}
+    missing = [layer.name for layer in model.layers if layer.weights and layer.name not in present]
+    if missing:
+        raise ValueError(
+            f"it has no weights for {len(missing)} layers, the first being {missing[0]!r}."
+        )
+    model.load_weights(path, by_name=True)
 
 
 def _preprocessor(

@@ -142,7 +142,7 @@ def _check_safetensors(path: Path, text: str) -> None:
 
 def _explain(text: str, found: str, error: Exception) -> str:
     """What was tried, why it failed, and what to do."""
-    chain = []
+    chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and len(chain) < 8:
         chain.append(cause)

@@ -13,7 +13,7 @@ from kerasft._checks import check_type, fail
 from kerasft.backbones import _applications, _files, _presets
 from kerasft.data import Preprocessor
 from kerasft.errors import UnsupportedError
-from kerasft.structure import Block, say, take_apart
+from kerasft.structure import Block, graph_of, is_graph, said_blocks, say, take_apart
 
 
 class Backbone:
@@ -57,7 +57,8 @@ class Backbone:
         self.source = source
         self._make_preprocessor = make_preprocessor
         self._inputs = _check_inputs(model, inputs)
-        self._said_blocks = blocks
+        if not model.built and self._inputs is not None:
+            _build(model, self._inputs)
         say(model, blocks=blocks, head=())
 
     # Ways to make one.
@@ -188,7 +189,7 @@ class Backbone:
     @property
     def input(self) -> Any:
         """The symbolic inputs, as the model takes them."""
-        return self._inputs if self._inputs is not None else self.model.input
+        return self._inputs if self._inputs is not None else graph_of(self.model).input
 
     @functools.cached_property
     def output(self) -> Any:
@@ -196,7 +197,8 @@ class Backbone:
 
         Token features carry the backbone's padding mask, which a `Head` picks up by itself.
         """
-        outputs = self.model(self._inputs) if self._inputs is not None else self.model.output
+        nested = self._inputs is not None
+        outputs = self.model(self._inputs) if nested else graph_of(self.model).output
         mask = self._padding_mask
         if mask is not None:
             for tensor in keras.tree.flatten(outputs):
@@ -214,6 +216,7 @@ class Backbone:
         """What this backbone is: its source, its class, its size and a digest of its weights."""
         digest = hashlib.sha256()
         for variable in self.model.weights:
+            digest.update(f"{tuple(variable.shape)} {variable.dtype} ".encode())
             digest.update(keras.ops.convert_to_numpy(variable).tobytes())
         return {
             "source": self.source,
@@ -253,9 +256,16 @@ class Backbone:
             A functional model, which saves to `.keras` and loads with plain Keras.
         """
         check_type("head", head, keras.layers.Layer, "a Keras layer, such as a ClassificationHead")
-        taken = {layer.name for layer in self.model.layers}
+        nested = self._inputs is not None
+        taken = {layer.name for layer in self.model.layers} if not nested else {self.model.name}
+        taken.update(tensor.name for tensor in keras.tree.flatten(self.input))
         if head.name in taken:
-            fail("head", head, f"named unlike the backbone's own layers, not {head.name!r}")
+            fail(
+                "head",
+                head,
+                f"named unlike the backbone's own layers, not {head.name!r}",
+                "Give it another name with `name=`.",
+            )
         features = self.output
         if isinstance(features, dict) and not getattr(head, "is_kerasft_head", False):
             fail(
@@ -266,7 +276,7 @@ class Backbone:
                 "`backbone.output`'s tensors and build the `keras.Model` yourself.",
             )
         model = keras.Model(self.input, head(features), name=name or f"{self.name}_{head.name}")
-        say(model, blocks=self._said_blocks, head=[head.name])
+        say(model, blocks=said_blocks(self.model), head=[head.name])
         return model
 
     def _table(self) -> tuple[list[str], list[list[object]], str, str]:
@@ -298,11 +308,24 @@ class Backbone:
         return inputs.get("padding_mask") if isinstance(inputs, dict) else None
 
 
+def _build(model: keras.Model, inputs: Any) -> None:
+    try:
+        model(inputs)
+    except Exception as error:
+        raise UnsupportedError(
+            f"Model {model.name!r} could not be called on `inputs`: {type(error).__name__}: {error}"
+        ) from error
+
+
 def _check_inputs(model: keras.Model, inputs: Any) -> Any:
-    has_graph = getattr(model, "inputs", None) is not None
+    has_graph = is_graph(model) and model.built
+    if inputs is not None:
+        for tensor in keras.tree.flatten(inputs):
+            if not keras.utils.is_keras_tensor(tensor):
+                fail("inputs", tensor, "a `keras.Input`, or a structure of them")
     if inputs is None and not has_graph:
         raise UnsupportedError(
-            f"A subclassed model has no graph, so its inputs must be given. Received: model "
+            "A model without a graph needs its inputs given. Received: model "
             f"{model.name!r} (of type {type(model).__name__}) without `inputs`. Pass "
             "`inputs=keras.Input(...)`, or a structure of them as its `call` takes."
         )

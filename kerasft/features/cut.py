@@ -8,7 +8,7 @@ from keras.src.models.functional import Functional as _Functional
 
 from kerasft.errors import UnsupportedError
 from kerasft.freezing import is_pinned
-from kerasft.structure import changeable_variables, children, is_graph, ordered_nodes
+from kerasft.structure import changeable_variables, children, graph_of, is_graph, ordered_nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _check_masks(model: keras.Model, boundary: tuple[Any, ...], outputs: Any) ->
 
 def _flatten(model: keras.Model) -> tuple[Any, Any, list[tuple[Any, list[Any], list[Any]]]]:
     """The model's operations in order, nested functional models opened."""
-    graph = _graph(model)
+    graph = graph_of(model)
     nodes = [node for node in ordered_nodes(model) if not node.is_input]
     if not any(_opens(node) for node in nodes):
         return (
@@ -191,11 +191,6 @@ def _flatten(model: keras.Model) -> tuple[Any, Any, list[tuple[Any, list[Any], l
     return graph.input, outputs, operations
 
 
-def _graph(model: keras.Model) -> Any:
-    """The functional model that a Sequential keeps inside, or the model itself."""
-    return getattr(model, "_functional", None) or model
-
-
 def _opens(node: Any) -> bool:
     """Whether the node calls a functional model that only runs its graph, on fitting inputs."""
     operation = node.operation
@@ -203,7 +198,7 @@ def _opens(node: Any) -> bool:
         return False
     if type(operation).call not in (_Functional.call, keras.Sequential.call):
         return False
-    graph = _graph(operation)
+    graph = graph_of(operation)
     given = _in_order(graph, _first_argument(node.arguments.args, node.arguments.kwargs))
     # Where Keras would add or drop an axis on the way in, the model stays whole.
     return [len(t.shape) for t in given] == [len(t.shape) for t in graph.inputs]
@@ -219,7 +214,7 @@ def _run(
     operations: list[tuple[Any, list[Any], list[Any]]],
     training: bool | None = None,
 ) -> Any:
-    graph = _graph(model)
+    graph = graph_of(model)
     tensors = {}
     for symbol, tensor in zip(graph.inputs, _in_order(graph, inputs), strict=True):
         if tensor.dtype != symbol.dtype:  # as Keras does on the way in

@@ -1,6 +1,6 @@
 """How any `keras.Model` comes apart: layers with paths, ordered blocks, backbone and head."""
 
-from kerasft.structure.graph import ordered_nodes
+from kerasft.structure.graph import graph_of, ordered_nodes
 from kerasft.structure.take_apart import changeable_variables, said_blocks, say, take_apart
 from kerasft.structure.views import Block, LayerView, Structure, VariableView
 from kerasft.structure.walk import children, is_graph, owns_variables, seed_generators, walk
@@ -12,6 +12,7 @@ __all__ = [
     "VariableView",
     "changeable_variables",
     "children",
+    "graph_of",
     "is_graph",
     "ordered_nodes",
     "owns_variables",

@@ -1,5 +1,7 @@
 """Where one tensor crosses a functional graph: the cuts between its blocks."""
 
+from typing import Any
+
 import keras
 
 from kerasft.structure.walk import walk
@@ -9,6 +11,22 @@ _JOINS_PREVIOUS = ("Normalization", "PReLU", "LayerScale", "Scale")
 _JOINS_NEXT = ("DepthwiseConv",)
 
 Segment = list[keras.layers.Layer]
+
+
+def graph_of(model: keras.Model) -> Any:
+    """What holds the graph, with its `input` and `output`: a Sequential keeps it in a model inside.
+
+    Args:
+        model: A functional model, or a Sequential one that is built.
+
+    Example:
+        >>> import keras
+        >>> from kerasft.structure import graph_of
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> graph_of(model).output.shape
+        (None, 2)
+    """
+    return getattr(model, "_functional", None) or model
 
 
 def ordered_nodes(model: keras.Model) -> list:
@@ -25,8 +43,7 @@ def ordered_nodes(model: keras.Model) -> list:
         >>> [node.operation.name for node in ordered_nodes(model) if not node.is_input]
         ['a', 'b']
     """
-    graph = getattr(model, "_functional", None) or model
-    by_depth = graph._nodes_by_depth
+    by_depth = graph_of(model)._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 

@@ -124,6 +124,9 @@ def take_apart(model: keras.Model) -> Structure:
         fail("model", model, "built", "Call it on one batch, or give it a keras.Input.")
     said = model.__dict__.get(_SAID, {})
     head = _find_head(model, said.get("head"))
+    if "blocks" in said and "head" not in said:  # what is in a block is not in the head
+        in_blocks = {name for names in said["blocks"] for name in names}
+        head = [layer for layer in head if layer.name not in in_blocks]
     in_head = {id(layer) for layer in head}
     container, units = _backbone_units(model, in_head)
     # What was said of a backbone holds inside a larger model.

@@ -388,6 +388,15 @@ def test_what_was_said_of_a_backbone_holds_in_a_model_round_it():
     assert [len([v for v in b if v.variables]) for b in check_whole(model).blocks] == [1, 4]
 
 
+def test_what_is_said_to_be_in_a_block_is_not_in_the_head():
+    model = chain()
+    names = [f"dense_{i}" for i in (0, 1, 2, 3, 5)]
+    say(model, blocks=[names[:2], names[2:]])
+    structure = check_whole(model)
+    assert structure.head == ()
+    assert len(structure.blocks) == 2
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
