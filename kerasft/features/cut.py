@@ -9,6 +9,7 @@ from keras.src.models.functional import Functional as _Functional
 from kerasft.errors import UnsupportedError
 from kerasft.freezing import is_pinned
 from kerasft.structure import changeable_variables, children, graph_of, is_graph, ordered_nodes
+from kerasft.structure.views import distinct
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,8 @@ def cut(model: keras.Model) -> Cut:
 
     Raises:
         UnsupportedError: If the model has no graph, nothing is frozen at its front, something
-            random (augmentation) comes first, nothing trains, or the loss would miss a mask.
+            random (augmentation) comes first, nothing trains, the loss would miss a mask, or two
+            layers on one side have the same name.
 
     Example:
         >>> import keras, kerasft
@@ -86,6 +88,8 @@ def cut(model: keras.Model) -> Cut:
         if id(tensor) not in tainted:
             boundary[id(tensor)] = tensor
     _check_sides(model, before, after, changeable)
+    _check_names(model, before)
+    _check_names(model, after)
     # Keras weighs a batch's loss by the length of the first input.
     tensors = tuple(sorted(boundary.values(), key=lambda tensor: not has_batch_axis(tensor)))
     _check_masks(model, tensors, outputs)
@@ -109,9 +113,11 @@ def _rebuild(
     model's inputs it writes over that input's history, and the whole model cannot be saved any
     more.
     """
+    taken = {operation.name for operation, _, _ in operations}
+    names = distinct((f"boundary_{index}" for index, _ in enumerate(boundary)), taken)
     inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"boundary_{index}")
-        for index, tensor in enumerate(boundary)
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=own)
+        for tensor, own in zip(boundary, names, strict=True)
     ]
     now = {id(tensor): given for tensor, given in zip(boundary, inputs, strict=True)}
     for operation, _, written in operations:
@@ -156,6 +162,18 @@ def _check_sides(
         f"{start}no frozen layer with weights comes before {first.name!r}, which trains. Freeze "
         "the front of the model with a policy, such as `kerasft.TrainLastBlocks(2).apply(model)`."
     )
+
+
+def _check_names(model: keras.Model, operations: list[Any]) -> None:
+    """Layers of nested models and of the outer one come to stand side by side."""
+    seen: dict[str, Any] = {}
+    for operation in operations:
+        if seen.setdefault(operation.name, operation) is not operation:
+            raise UnsupportedError(
+                "The layers on one side of the cut must have different names, also those of "
+                f"nested models. Received: model {model.name!r} with two layers named "
+                f"{operation.name!r}. Rename one, with `layer.name = ...`."
+            )
 
 
 def _check_masks(model: keras.Model, boundary: tuple[Any, ...], outputs: Any) -> None:

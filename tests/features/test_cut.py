@@ -314,6 +314,25 @@ def test_augmentation_in_front_is_refused(before):
         cut(model)
 
 
+def test_equal_names_in_nested_models():
+    def model(outer_name):
+        inputs = keras.Input((4,))
+        x = keras.layers.Dense(4, name="first")(inputs)
+        inner = keras.Model(inputs, keras.layers.Dense(4, name="same")(x), name="inner")
+        outer = keras.Input((4,))
+        return keras.Model(outer, keras.layers.Dense(2, name=outer_name)(inner(outer)))
+
+    x = np.ones((2, 4), "float32")
+    for name in ("first", "boundary_0"):  # on the other side; and as the cut names its inputs
+        made = model(name)
+        TrainSelected("inner/same").apply(made)
+        check_exact(made, x)
+    made = model("same")
+    TrainSelected("inner/same").apply(made)
+    with pytest.raises(UnsupportedError, match=r"two layers named 'same'. Rename one"):
+        cut(made)
+
+
 def test_a_plain_keras_freeze_leaves_dropout_on_and_says_so():
     inputs = keras.Input((4,))
     x = keras.layers.Dropout(0.5, name="drop")(inputs)
