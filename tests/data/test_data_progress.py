@@ -1,6 +1,6 @@
 import pytest
 
-from kerasft.data._progress import in_parts, progress
+from kerasft._progress import in_parts, progress
 
 
 @pytest.mark.parametrize("show_from", [0, 1000])
