@@ -18,14 +18,14 @@ def tiny_bert(num_layers=3, dropout=0.1):
     )
 
 
-def flat_bert():
-    backbone = tiny_bert()
+def flat_bert(num_layers=3):
+    backbone = tiny_bert(num_layers)
     pooled = keras.layers.GlobalAveragePooling1D()(backbone.output["sequence_output"])
     return keras.Model(backbone.input, keras.layers.Dense(2, name="top")(pooled))
 
 
-def nested_bert():
-    backbone = tiny_bert()
+def nested_bert(num_layers=3):
+    backbone = tiny_bert(num_layers)
     pooled = backbone(backbone.input)["pooled_output"]
     return keras.Model(backbone.input, keras.layers.Dense(2, name="top")(pooled))
 

@@ -28,8 +28,8 @@ from kerasft.freezing import PLAN_FILE, is_pinned
 from kerasft.structure import changeable_variables, say, take_apart, walk
 
 MODELS = {
-    "flat BERT": (flat_bert, text_batch),
-    "nested BERT": (nested_bert, text_batch),
+    "flat BERT": (lambda: flat_bert(num_layers=2), text_batch),
+    "nested BERT": (lambda: nested_bert(num_layers=2), text_batch),
     "residual network": (small_resnet, image_batch),
 }
 
@@ -87,8 +87,16 @@ def path(tmp_path):
     return tmp_path / "model.keras"
 
 
-@pytest.mark.parametrize("policy", [TrainHead(), TrainLastBlocks(1)], ids=repr)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("flat BERT", TrainLastBlocks(1)),
+        ("nested BERT", TrainHead()),
+        ("nested BERT", TrainLastBlocks(1)),
+        ("residual network", TrainHead()),
+        ("residual network", TrainLastBlocks(1)),
+    ],
+)
 def test_save_load_and_go_on_as_if_nothing_had_happened(name, policy, path):
     make, batch = MODELS[name]
     model, batch = still(make()), batch()

@@ -37,7 +37,15 @@ class Texts:
         return LengthGroupedBatches(self, self.lengths, labels=self.labels, **kwargs)
 
 
-def masked_bert():
+def flat():
+    return flat_bert(num_layers=2)
+
+
+def nested():
+    return nested_bert(num_layers=2)
+
+
+def masked():
     """A head that leaves padding out, as kerasft's own do."""
     backbone = kerasft.Backbone.from_model(tiny_bert(num_layers=2))
     return backbone.attach(kerasft.ClassificationHead(num_classes=2, pooling="mean", name="head"))
@@ -116,28 +124,26 @@ def without_dropout(make):
 @pytest.mark.parametrize(
     ("make", "policy"),
     [
-        (masked_bert, TrainHead()),
-        (masked_bert, TrainLastBlocks(1)),
-        (flat_bert, TrainLastBlocks(1)),
-        (nested_bert, TrainHead()),
-        (nested_bert, TrainLastBlocks(1)),
+        (masked, TrainHead()),
+        (flat, TrainLastBlocks(1)),
+        (nested, TrainLastBlocks(1)),
     ],
 )
 def test_training_on_the_cache_is_training_without_it(make, policy):
-    """`flat_bert` averages over padding: then what stands there has to be kept too."""
-    check_same_training(without_dropout(make), policy, Texts().batches, epochs=2)
+    """`flat` averages over padding: then what stands there has to be kept too."""
+    check_same_training(without_dropout(make), policy, Texts().batches, epochs=1)
 
 
 def test_a_frozen_mean_over_padding_needs_one_length_for_all():
-    model = flat_bert()
+    model = flat()
     TrainHead().apply(model)
     with pytest.raises(UnsupportedError, match=r"leaves padding out .*pad_to_multiple_of"):
         FeatureCache(model).batches(Texts().batches())
     check_same_training(
-        without_dropout(flat_bert),
+        without_dropout(flat),
         TrainHead(),
         lambda: Texts().batches(pad_to_multiple_of=12),
-        epochs=2,
+        epochs=1,
     )
 
 
@@ -145,7 +151,7 @@ def test_training_in_bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         check_same_training(
-            without_dropout(masked_bert), TrainHead(), Texts().batches, dtype="mixed_bfloat16"
+            without_dropout(masked), TrainHead(), Texts().batches, epochs=2, dtype="mixed_bfloat16"
         )
     finally:
         keras.config.set_dtype_policy("float32")
@@ -245,7 +251,7 @@ def test_deberta_keeps_its_table_of_distances_once():
 
 def test_features_are_kept_unpadded_where_padding_is_not_read():
     texts = Texts()
-    for make, padded in ((masked_bert, False), (flat_bert, True)):
+    for make, padded in ((masked, False), (flat, True)):
         model = make()
         TrainLastBlocks(1).apply(model)
         stores = FeatureCache(model).batches(texts.batches()).collate._stores
@@ -285,7 +291,7 @@ def test_an_axis_that_shrinks_with_the_length_is_refused():
 
 
 def test_the_traced_fit_and_what_the_whole_model_has_learned():
-    model = masked_bert()
+    model = masked()
     TrainHead().apply(model)
     cache = FeatureCache(model)
     data = Texts().batches()
@@ -302,15 +308,15 @@ def test_the_traced_fit_and_what_the_whole_model_has_learned():
 
 
 def test_the_model_can_be_saved_and_loaded_afterwards(tmp_path):
-    for make in (masked_bert, nested_bert):
+    x = Texts()(np.arange(3), 12)
+    for make in (masked, nested):
         model = make()
         TrainLastBlocks(1).apply(model)
         FeatureCache(model)
         model.save(tmp_path / "model.keras")
-        data = Texts().batches(shuffle=False)
+        loaded = kerasft.load_model(tmp_path / "model.keras")
         np.testing.assert_array_equal(
-            kerasft.load_model(tmp_path / "model.keras").predict(data, verbose=0),
-            model.predict(data, verbose=0),
+            keras.ops.convert_to_numpy(loaded(x)), keras.ops.convert_to_numpy(model(x))
         )
 
 
@@ -322,7 +328,7 @@ def test_the_model_can_be_saved_and_loaded_afterwards(tmp_path):
     [lambda model: TrainLastBlocks(2).apply(model), lambda model: kerasft.Plan.of(model).undo()],
 )
 def test_a_plan_changed_after_the_cache_was_made(change):
-    model = masked_bert()
+    model = masked()
     TrainHead().apply(model)
     cache = FeatureCache(model)
     change(model)
@@ -331,7 +337,7 @@ def test_a_plan_changed_after_the_cache_was_made(change):
 
 
 def test_dropout_switched_on_again_after_the_cache_was_made():
-    model = masked_bert()
+    model = masked()
     TrainHead().apply(model)
     cache = FeatureCache(model)
     TrainHead(frozen_mode="training").apply(model)
@@ -351,7 +357,7 @@ def test_a_fixed_batch_size_is_refused():
 def test_wrong_arguments():
     with pytest.raises(ArgumentError, match=r"`model` must be a keras.Model"):
         FeatureCache("model")
-    model = masked_bert()
+    model = masked()
     TrainHead().apply(model)
     with pytest.raises(ArgumentError, match=r"`data` must be batches of texts"):
         FeatureCache(model).batches(np.ones((3, 4)))

@@ -145,7 +145,7 @@ def build(nest, kind, shared):
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(
     NESTS, st.sampled_from(["functional", "residual", "Sequential", "subclassed"]), st.booleans()
