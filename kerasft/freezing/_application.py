@@ -1,6 +1,7 @@
 """Putting a plan in place on a model, and taking it away again."""
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -42,6 +43,7 @@ class Application:
         self._variable_flags: list[tuple[Any, bool]] = []
         self._pinned: list[keras.layers.Layer] = []
         self._former: Application | None = None
+        self._own_save_assets: Callable[[str], None] | None = None
 
     def put_in_place(self) -> None:
         """Set the flags and pins; a plan already in force is taken away for it."""
@@ -62,6 +64,7 @@ class Application:
                 pin(layer)
         # A saved model carries its plan as one more asset, through the hook that Keras has for
         # it; plain Keras passes over it when it loads the file.
+        self._own_save_assets = getattr(self.model, "save_assets", None)
         self.model.__dict__["save_assets"] = self._save_assets
         self.model.__dict__[_IN_FORCE] = self
         refresh(self.model)
@@ -153,6 +156,8 @@ class Application:
         return not any(self._trains.get(id(variable.variable), False) for variable in neighbours)
 
     def _save_assets(self, directory: str) -> None:
+        if self._own_save_assets is not None:
+            self._own_save_assets(directory)
         os.makedirs(directory, exist_ok=True)
         with open(os.path.join(directory, PLAN_FILE), "w", encoding="utf-8") as file:
             file.write(self.plan.to_json())

@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import pathlib
+import zipfile
 
 import keras
 import numpy as np
@@ -252,6 +254,27 @@ def test_what_a_user_froze_before_trains_if_the_plan_says_so():
     assert len(model.trainable_variables) == 4
     plan.undo()
     assert not model.layers[0].trainable
+
+
+def test_assets_of_the_model_itself_are_saved_too(tmp_path):
+    class WithAssets(SubclassedModel):
+        def save_assets(self, directory):
+            (pathlib.Path(directory) / "words.txt").write_text("good\nbad\n")
+
+    model = WithAssets(name="with_assets")
+    model(np.zeros((1, 5), "float32"))
+    say(model, head=["top"])
+    plan = TrainHead().apply(model)
+    model.save(tmp_path / "with.keras")
+    plan.undo()
+    model.save(tmp_path / "without.keras")
+    with zipfile.ZipFile(tmp_path / "with.keras") as file:
+        names = {pathlib.PurePath(name).name for name in file.namelist()}
+    assert {"words.txt", "kerasft_plan.json"} <= names
+    with zipfile.ZipFile(tmp_path / "without.keras") as file:
+        names = {pathlib.PurePath(name).name for name in file.namelist()}
+    assert "words.txt" in names
+    assert "kerasft_plan.json" not in names
 
 
 def test_lora_base_kernels_stay_frozen():
