@@ -59,4 +59,4 @@ def test_the_story_in_its_small_form(tmp_path):
 def test_trying_without_a_model_says_what_to_do(tmp_path):
     tried = run("--try", "A joy.", folder=tmp_path)
     assert tried.returncode != 0
-    assert "run without --try first" in tried.stderr
+    assert "Run this script without --try first" in tried.stderr

@@ -430,7 +430,7 @@ def test_a_loaded_model_trains_on_as_the_saved_one(make, tmp_path):
 
 
 def test_a_subclassed_model_with_automatic_names_is_found_by_order(tmp_path):
-    model = Unnamed()
+    model = UnnamedPair()
     model(np.ones((1, 4), "float32"))
     optimizer = trained(model, multipliers={"dense*": 0.5, select.Biases(): 0.5})
     rows = [row.multiplier for row in optimizer.table]
@@ -445,7 +445,7 @@ def test_a_subclassed_model_with_automatic_names_is_found_by_order(tmp_path):
 
 
 @keras.saving.register_keras_serializable(package="kerasft_tests")
-class Unnamed(keras.Model):
+class UnnamedPair(keras.Model):
     """Its layers get automatic names, which are others after loading in the same process."""
 
     def __init__(self, **kwargs):
