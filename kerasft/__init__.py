@@ -8,21 +8,8 @@ the result is any good. What you get is always a plain `keras.Model`.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kerasft import (
-    backbones,
-    callbacks,
-    data,
-    errors,
-    features,
-    freezing,
-    heads,
-    optimizers,
-    select,
-    sources,
-    structure,
-)
-from kerasft.backbones import Backbone
-from kerasft.features import FeatureCache
+# What Keras must know to load a saved model is here from the start.
+from kerasft import errors, freezing, heads, optimizers, select, structure
 from kerasft.freezing import (
     FreezePolicy,
     Plan,
@@ -33,10 +20,12 @@ from kerasft.freezing import (
     TrainSelected,
 )
 from kerasft.heads import ClassificationHead, Head, RegressionHead
-from kerasft.saving import load_model
 
 if TYPE_CHECKING:
-    from kerasft import evaluation, testing
+    from kerasft import backbones, callbacks, data, evaluation, features, sources, testing
+    from kerasft.backbones import Backbone
+    from kerasft.features import FeatureCache
+    from kerasft.saving import load_model
     from kerasft.tuning import evaluate
 
 __version__ = "0.1.0"
@@ -71,9 +60,22 @@ __all__ = [
     "testing",
 ]
 
-# What is wanted at the end of a script, or in tests only, loads when it is used.
-_MODULES_WHEN_USED = ("evaluation", "testing")
-_NAMES_WHEN_USED = {"evaluate": "kerasft.tuning"}
+# The rest loads when it is used, so that `import kerasft` stays quick as it grows.
+_MODULES_WHEN_USED = (
+    "backbones",
+    "callbacks",
+    "data",
+    "evaluation",
+    "features",
+    "sources",
+    "testing",
+)
+_NAMES_WHEN_USED = {
+    "Backbone": "kerasft.backbones",
+    "FeatureCache": "kerasft.features",
+    "evaluate": "kerasft.tuning",
+    "load_model": "kerasft.saving",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -38,8 +38,8 @@ INTRODUCTION = """\
 Written by `python tests/api_page.py` from the package itself; a test keeps it true. Each name's
 docstring has its arguments, what it raises and an example: `help(kerasft.Backbone)`.
 
-`evaluate`, `evaluation` and `testing` load when they are first used. `kerasft.data.builders` and
-`kerasft.data.tokenizers` are imported by name.
+After `import kerasft` all of them are there; most load when they are first used. Only
+`kerasft.data.builders` and `kerasft.data.tokenizers` must be imported by name.
 """
 
 
