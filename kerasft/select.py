@@ -21,7 +21,7 @@ from typing import Any
 import keras
 
 from kerasft._checks import check_int, check_type, did_you_mean, fail, nearest
-from kerasft.errors import SelectorError
+from kerasft.errors import SelectorError, UnsupportedError
 from kerasft.structure import Structure, VariableView
 
 __all__ = [
@@ -67,7 +67,10 @@ class Selector:
 
     def matches(self, variable: VariableView) -> bool:
         """Whether the variable is one of those meant."""
-        raise NotImplementedError("A selector must override `matches(variable)`.")
+        raise UnsupportedError(
+            f"{type(self).__name__} does not say what it selects. Override "
+            "`matches(self, variable)`."
+        )
 
     def parts(self) -> tuple["Selector", ...]:
         """The selectors that this one is made of; each must match something by itself."""

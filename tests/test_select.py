@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models import flat_bert, small_resnet
 
 from kerasft import select
-from kerasft.errors import ArgumentError, SelectorError
+from kerasft.errors import ArgumentError, SelectorError, UnsupportedError
 from kerasft.structure import take_apart
 
 BERT = take_apart(flat_bert())
@@ -244,5 +244,5 @@ def test_a_selector_of_ones_own():
             return True
 
     assert Plain.from_config(Plain().get_config()).matches(BERT.variables[0])
-    with pytest.raises(NotImplementedError, match=r"must override"):
+    with pytest.raises(UnsupportedError, match=r"Override `matches"):
         select.resolve(select.Selector(), BERT)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from kerasft._checks import check_choice
-from kerasft.errors import PlanError
+from kerasft.errors import PlanError, UnsupportedError
 from kerasft.freezing.plan import Plan
 from kerasft.structure import LayerView, Structure, VariableView, take_apart
 
@@ -44,8 +44,9 @@ class FreezePolicy:
             layer: What is known of the layer: `path`, `kind`, `block`, `blocks_from_end`,
                 `in_head`, and the Keras `layer` itself.
         """
-        raise NotImplementedError(
-            f"{type(self).__name__} must override `trains(layer)`: a policy decides for each layer."
+        raise UnsupportedError(
+            f"{type(self).__name__} does not say what trains. Override `trains(self, layer)`: a "
+            "policy decides for each layer."
         )
 
     def trains_variable(self, variable: VariableView) -> bool:

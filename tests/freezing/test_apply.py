@@ -19,7 +19,7 @@ from models import (
 )
 
 from kerasft import TrainEverything, TrainHead, TrainLastBlocks, TrainLastLayers, TrainSelected
-from kerasft.errors import PlanError, SelectorError
+from kerasft.errors import PlanError, SelectorError, UnsupportedError
 from kerasft.freezing import FreezePolicy, Plan
 from kerasft.freezing.pin import is_pinned
 from kerasft.structure import say, take_apart, walk
@@ -310,6 +310,11 @@ def test_nothing_to_train_is_refused_and_changes_nothing():
     with pytest.raises(PlanError, match="must leave something to train"):
         TrainNothing().apply(model)
     assert [v.trainable for v in model.variables] == before
+
+
+def test_a_policy_must_override_its_one_method():
+    with pytest.raises(UnsupportedError, match=r"Override `trains\(self, layer\)`"):
+        FreezePolicy().plan(small_resnet())
 
 
 def test_a_policy_must_return_a_bool():
