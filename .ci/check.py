@@ -18,7 +18,7 @@ STEPS = [
     ["ruff", "check", "."],
     ["mypy"],
     # Half of the time goes into tracing, in which TensorFlow keeps one core busy: two processes
-    # are worth their memory (about 1.5 GB each), more are not.
+    # are worth their memory (up to 2.2 GB each), more are not.
     ["pytest", "--numprocesses=2", "--dist=worksteal"],
 ]
 
