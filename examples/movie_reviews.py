@@ -349,9 +349,8 @@ def write_out(laboratory: Laboratory, results: dict[str, dict[str, Any]], folder
     report.save(folder / "report.html")
     pictures = kerasft.evaluation
     histories = {name: laboratory.histories[name] for name in results}
-    kept = {name: results[name]["kept_epoch"] - 1 for name in results}
     for metric in ("accuracy", "loss"):
-        pictures.plot_learning_curves(histories, metric, best_epochs=kept).savefig(
+        pictures.plot_learning_curves(histories, metric).savefig(
             folder / f"learning_curves_{metric}.png", dpi=120
         )
     pictures.plot_confusion_matrix(report).savefig(folder / "confusion_matrix.png", dpi=120)
@@ -360,6 +359,10 @@ def write_out(laboratory: Laboratory, results: dict[str, dict[str, Any]], folder
     settings["sequence_length"] = laboratory.args.sequence_length
     (folder / "best.json").write_text(json.dumps(settings, indent=1) + "\n")
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    console.print(
+        "The curves show the weights as they trained, and mark the lowest validation loss; the "
+        "best recipe ends on the average of its weights, which the table has."
+    )
     console.print(f"Wrote the pictures, the report and the best model ({best}) to {folder}/.")
 
 
