@@ -12,6 +12,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 from kerasft.errors import ArgumentError, PlanError
 from kerasft.freezing import PLAN_FILE, Plan, PlanRow
+from kerasft.freezing.optimizer_state import BIRTHS_FILE, set_births
 from kerasft.sources import check_model_file
 from kerasft.structure import say, take_apart
 
@@ -56,7 +57,7 @@ def load_model(
         ['top/kernel', 'top/bias']
     """
     path = check_model_file(path)
-    plan, compile_config = _read(path)
+    plan, births, compile_config = _read(path)
     if plan is None:
         return keras.saving.load_model(
             path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
@@ -67,30 +68,43 @@ def load_model(
         model = keras.saving.load_model(
             path, custom_objects=custom_objects, compile=False, safe_mode=safe_mode
         )
+    paths = list(plan.decisions)
     plan = _renamed(plan, model)
+    births = {
+        new: births[old] for old, new in zip(paths, plan.decisions, strict=True) if old in births
+    }
     _say_division(plan, model)
     plan.apply(model)
     if compile and compile_config:
         with keras.saving.custom_object_scope(custom_objects or {}), SafeModeScope(safe_mode):
             _compile(model, compile_config, path)
+        views = take_apart(model).variables
+        set_births(
+            model.optimizer, {id(v.variable): births[v.path] for v in views if v.path in births}
+        )
     return model
 
 
-def _read(path: Path) -> tuple[Plan | None, dict[str, Any] | None]:
+def _read(path: Path) -> tuple[Plan | None, dict[str, int], dict[str, Any] | None]:
+    """The plan in a file, the late variables' first steps, and how the model was compiled."""
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
         # A nested model may have a plan of its own, in a folder further down.
         name = f"assets/{PLAN_FILE}"
         if name not in archive.namelist():
-            return None, None
+            return None, {}, None
+        births_name = f"assets/{BIRTHS_FILE}"
         try:
             plan = Plan.from_dict(json.loads(archive.read(name)))
+            births = (
+                json.loads(archive.read(births_name)) if births_name in archive.namelist() else {}
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanError(
                 f"The freeze plan in {os.fspath(path)!r} cannot be read: {type(error).__name__}: "
                 f"{error} `keras.saving.load_model` loads the model without it."
             ) from error
-    return plan, config.get("compile_config")
+    return plan, births, config.get("compile_config")
 
 
 def _compile(model: keras.Model, config: dict[str, Any], path: Path) -> None:

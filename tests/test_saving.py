@@ -166,6 +166,21 @@ def test_a_rate_for_every_layer_goes_on(path):
     same(arrays(loaded.weights), arrays(model.weights))
 
 
+def test_what_began_to_train_late_goes_on(path):
+    """Adam corrects its bias by the steps of each variable; the file tells when they began."""
+    model, batch = still(small_resnet()), image_batch(9)
+    TrainHead().apply(model)
+    compile_(model)
+    fit(model, batch)
+    TrainLastBlocks(1).apply(model)
+    fit(model, batch)
+    model.save(path)
+    loaded = still(kerasft.load_model(path))
+    fit(model, batch)
+    fit(loaded, batch)
+    same(arrays(loaded.weights), arrays(model.weights))
+
+
 def test_float16_with_the_scaling_that_compile_adds(path):
     keras.config.set_dtype_policy("mixed_float16")
     try:

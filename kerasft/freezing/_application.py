@@ -1,5 +1,6 @@
 """Putting a plan in place on a model, and taking it away again."""
 
+import json
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from kerasft.errors import PlanError, UnsupportedError
-from kerasft.freezing.optimizer_state import carry_over
+from kerasft.freezing.optimizer_state import (
+    BIRTHS_FILE,
+    births_of,
+    carry_over,
+    refuse_several,
+)
 from kerasft.freezing.pin import pin, unpin
 from kerasft.structure import LayerView, Structure, walk
 
@@ -48,6 +54,8 @@ class Application:
     def put_in_place(self) -> None:
         """Set the flags and pins; a plan already in force is taken away for it."""
         _refuse_inside_fit_where_impossible(self.model)
+        if getattr(self.model, "compiled", False) and getattr(self.model.optimizer, "built", False):
+            refuse_several(self.model.optimizer)
         self._former = self.model.__dict__.get(_IN_FORCE)
         if self._former is not None:
             self._former._lift()
@@ -161,6 +169,15 @@ class Application:
         os.makedirs(directory, exist_ok=True)
         with open(os.path.join(directory, PLAN_FILE), "w", encoding="utf-8") as file:
             file.write(self.plan.to_json())
+        births = births_of(self.model.optimizer) if self.model.compiled else {}
+        if births:
+            by_path = {
+                view.path: births[id(view.variable)]
+                for view in self._structure.variables
+                if id(view.variable) in births
+            }
+            with open(os.path.join(directory, BIRTHS_FILE), "w", encoding="utf-8") as file:
+                json.dump(by_path, file, indent=1)
 
 
 def in_force(model: keras.Model) -> Application | None:

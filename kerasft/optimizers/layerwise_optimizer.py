@@ -9,9 +9,9 @@ from keras import ops
 
 from kerasft._checks import check_bool, check_type, fail
 from kerasft._tables import html_table, text_table
+from kerasft._update_steps import Terms, find_update_steps, update_steps_of
 from kerasft.errors import ArgumentError
 from kerasft.optimizers.optimizer_wrapper import OptimizerWrapper
-from kerasft.optimizers.rate_scaling import Terms, is_scaled, scale_rates
 from kerasft.optimizers.rate_table import (
     COLUMNS,
     Multipliers,
@@ -146,7 +146,7 @@ class LayerwiseOptimizer(OptimizerWrapper):
                 self.bind(model)
         elif table is None:
             fail("model", model, "the keras.Model whose variables get their own rates")
-        scale_rates(inner_optimizer, self._terms_of)
+        update_steps_of(inner_optimizer).terms_of = self._terms_of
 
     decay = _argument("decay", "Multiplier from each block to the one below it.")
     head_multiplier = _argument("head_multiplier", "What the head's rate is multiplied by.")
@@ -303,6 +303,7 @@ def _check_inner(optimizer: Any) -> None:
     if type(optimizer).update_step is keras.optimizers.Optimizer.update_step:
         hint = "One that hands its variables on to others cannot be given rates."
         fail("inner_optimizer", optimizer, "an optimizer with an update rule of its own", hint)
-    if is_scaled(optimizer):
+    steps = find_update_steps(optimizer)
+    if steps is not None and steps.terms_of is not None:
         hint = "Make a new optimizer for each LayerwiseOptimizer."
         fail("inner_optimizer", optimizer, "an optimizer that no other one wraps yet", hint)

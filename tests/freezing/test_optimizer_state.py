@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasft.freezing.optimizer_state import carry_over
+from kerasft.errors import UnsupportedError
+from kerasft.freezing.optimizer_state import births_of, carry_over
 
 OPTIMIZERS = {
     "SGD momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
@@ -122,6 +123,95 @@ def test_a_loss_scale_is_kept():
     carry_over(optimizer, variables)
     assert float(optimizer.dynamic_scale) == scale
     assert len(optimizer.variables) == count
+
+
+STEPS_BEFORE = 40
+OF_KERAS = [
+    "SGD",
+    "RMSprop",
+    "Adam",
+    "AdamW",
+    "Adadelta",
+    "Adagrad",
+    "Adamax",
+    "Adafactor",
+    "Ftrl",
+    "Lion",
+    "Lamb",
+    "Muon",
+    "ScheduleFreeAdamW",
+]
+
+
+def _values_by_step(optimizer, seed, births):
+    """What a variable is after each step, one that begins after `births[0]` steps of another."""
+    early, variable = new_variables()[0], new_variables()[2]
+    if births:
+        optimizer.build([early])
+    random = np.random.default_rng(5)
+    for _ in range(births[0] if births else 0):
+        optimizer.apply([keras.ops.convert_to_tensor(random.normal(size=(3, 4)), "float32")])
+    if births:
+        carry_over(optimizer, [early, variable])
+    else:
+        optimizer.build([early, variable])
+    random, values = np.random.default_rng(seed), as_arrays([variable])
+    for _ in range(12):
+        gradients = [random.normal(size=(3, 4)), random.uniform(0.5, 1.5, size=(4, 2))]
+        optimizer.apply([keras.ops.convert_to_tensor(g, "float32") for g in gradients])
+        values += as_arrays([variable])
+    return np.stack(values)
+
+
+@pytest.mark.parametrize("name", OF_KERAS)
+def test_a_late_variable_takes_the_steps_of_a_fresh_optimizer(name):
+    """Adam's bias correction among them: by the count of all steps they would be larger."""
+    late = _values_by_step(getattr(keras.optimizers, name)(0.01), 7, [STEPS_BEFORE])
+    fresh = _values_by_step(getattr(keras.optimizers, name)(0.01), 7, [])
+    np.testing.assert_array_equal(late, fresh)
+
+
+def test_under_nadam_a_late_variable_takes_no_larger_steps():
+    """Its product of momenta is one number for all variables, so its steps are smaller at first."""
+    late = _values_by_step(keras.optimizers.Nadam(0.01), 7, [STEPS_BEFORE])
+    fresh = _values_by_step(keras.optimizers.Nadam(0.01), 7, [])
+    assert np.all(np.abs(np.diff(late, axis=0)) <= np.abs(np.diff(fresh, axis=0)) * (1 + 1e-5))
+
+
+def test_what_comes_back_counts_anew_and_what_stayed_counts_on():
+    variables = new_variables()
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(variables[:2])
+
+    def steps(count, trained):
+        for number in range(count):
+            random = np.random.default_rng(number)
+            optimizer.apply(
+                [
+                    keras.ops.convert_to_tensor(random.normal(size=v.shape), "float32")
+                    for v in trained
+                ]
+            )
+
+    steps(3, variables[:2])
+    carry_over(optimizer, variables[:3])
+    steps(2, variables[:3])
+    assert births_of(optimizer) == {id(variables[2]): 3}
+    carry_over(optimizer, variables[1:])
+    assert births_of(optimizer) == {id(variables[2]): 3, id(variables[3]): 5}
+    carry_over(optimizer, variables)
+    assert births_of(optimizer) == {
+        id(variables[0]): 5,
+        id(variables[2]): 3,
+        id(variables[3]): 5,
+    }
+
+
+def test_an_optimizer_of_several_is_refused():
+    first, second = keras.optimizers.SGD(0.1), keras.optimizers.Adam(0.1)
+    several = keras.optimizers.MultiOptimizer([(".*kernel", first), (".*", second)])
+    with pytest.raises(UnsupportedError, match="must be a single one. Received: MultiOptimizer"):
+        carry_over(several, new_variables())
 
 
 class _Identity(list):
