@@ -207,6 +207,14 @@ class Plan:
         self._application.take_away()
         self._application = None
 
+    def check_fits(self, model: keras.Model) -> None:
+        """Raise if the plan was made for another model; change nothing.
+
+        Raises:
+            PlanError: If the model has weights that the plan does not know, or the reverse.
+        """
+        self._check_fits(take_apart(model))
+
     def _check_fits(self, structure: Structure) -> None:
         present = {v.path for v in structure.variables if v.is_parameter}
         planned = self.decisions

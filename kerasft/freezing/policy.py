@@ -1,5 +1,6 @@
 """The base class of all freeze policies."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -53,8 +54,29 @@ class FreezePolicy:
         """Whether one weight trains. By default, as its layer does."""
         return self.trains(variable.layer)
 
+    def keeps_statistics(self, layer: LayerView) -> bool:
+        """Whether a layer of which something trains runs as in inference all the same.
+
+        It is asked for layers with moving statistics, such as batch normalization: where True,
+        their statistics stand still and normalize, while scale and offset train. By default
+        False. With `frozen_mode="training"` it is not asked.
+        """
+        return False
+
     def check(self, structure: Structure) -> None:
         """Look at the whole model before anything is decided, and raise what does not fit."""
+
+    def stages(self, model: keras.Model) -> tuple["FreezePolicy", ...]:
+        """The policies that come one after the other, for a policy that goes in stages.
+
+        By default the policy itself, alone. A policy that goes in stages overrides this in place
+        of `trains`, and hands its `frozen_mode` on. A `Phases` callback turns each stage into a
+        phase; applied by itself such a policy means its first stage.
+
+        Args:
+            model: The model that is to be trained.
+        """
+        return (self,)
 
     def plan(self, model: keras.Model) -> Plan:
         """Decide for every weight of a model, and change nothing.
@@ -62,6 +84,11 @@ class FreezePolicy:
         Raises:
             PlanError: If nothing would train, or a decision is not True or False.
         """
+        first, *later = stages_of(self, model)
+        if first is not self:
+            plan = first.plan(model)
+            plan.policy = f"{first!r}, stage 1 of {1 + len(later)} of {self!r}"
+            return plan
         structure = take_apart(model)
         self.check(structure)
         decisions = {}
@@ -69,14 +96,26 @@ class FreezePolicy:
             if not variable.is_parameter:
                 continue
             decision = self.trains_variable(variable)
-            if not isinstance(decision, bool):
-                raise PlanError(
-                    f"`{type(self).__name__}.trains` must return True or False. Received: "
-                    f"{decision!r} (of type {type(decision).__name__}) for layer "
-                    f"{variable.layer.path!r}."
-                )
-            decisions[variable.path] = decision
-        return Plan.from_decisions(structure, decisions, self.frozen_mode, repr(self))
+            decisions[variable.path] = self._checked("trains", decision, variable.layer)
+        keeping = [
+            layer.path
+            for layer in structure.layers
+            if self.frozen_mode == "inference"
+            and any(not variable.is_parameter for variable in layer.variables)
+            and any(decisions.get(variable.path) for variable in layer.variables)
+            and self._checked("keeps_statistics", self.keeps_statistics(layer), layer)
+        ]
+        return Plan.from_decisions(
+            structure, decisions, self.frozen_mode, repr(self), keeps_statistics=keeping
+        )
+
+    def _checked(self, hook: str, decision: object, layer: LayerView) -> bool:
+        if not isinstance(decision, bool):
+            raise PlanError(
+                f"`{type(self).__name__}.{hook}` must return True or False. Received: "
+                f"{decision!r} (of type {type(decision).__name__}) for layer {layer.path!r}."
+            )
+        return decision
 
     def apply(self, model: keras.Model) -> Plan:
         """Decide and make it so: `policy.plan(model).apply(model)`.
@@ -105,9 +144,53 @@ class FreezePolicy:
         return hash(repr(self))
 
     def __repr__(self) -> str:
-        arguments = ", ".join(
+        parameters = inspect.signature(type(self)).parameters
+        defaults = {name: parameter.default for name, parameter in parameters.items()}
+        defaults.setdefault("frozen_mode", "inference")  # where it comes through `**kwargs`
+        # A config may hold what an argument was serialized to; its own attribute reads better.
+        arguments = {name: getattr(self, name, told) for name, told in self.get_config().items()}
+        shown = [
             f"{name}={value!r}"
-            for name, value in self.get_config().items()
-            if (name, value) != ("frozen_mode", "inference")
-        )
-        return f"{type(self).__name__}({arguments})"
+            for name, value in arguments.items()
+            if value != defaults.get(name, inspect.Parameter.empty)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def stages_of(policy: FreezePolicy, model: keras.Model) -> tuple[FreezePolicy, ...]:
+    """The stages of a policy, checked: its own `stages`, or the policy itself.
+
+    Args:
+        policy: Any freeze policy.
+        model: The model that is to be trained.
+
+    Returns:
+        At least one policy, none of which goes in stages itself.
+
+    Raises:
+        PlanError: If `stages` returned something else.
+
+    Example:
+        >>> import keras, kerasft
+        >>> layers = [keras.layers.Dense(4, name=name) for name in ("a", "b", "top")]
+        >>> model = keras.Sequential([keras.Input((4,)), *layers])
+        >>> kerasft.freezing.stages_of(kerasft.TrainHead(), model)
+        (TrainHead(),)
+        >>> kerasft.freezing.stages_of(kerasft.TrainHeadThenEverything(), model)
+        (TrainHead(), TrainEverything())
+    """
+    stages = policy.stages(model)
+    if isinstance(stages, (tuple, list)) and len(stages) == 1 and stages[0] is policy:
+        return (policy,)
+    rule = f"`{type(policy).__name__}.stages` must return policies, in a tuple."
+    if not isinstance(stages, (tuple, list)) or not stages:
+        raise PlanError(f"{rule} Received: {stages!r} (of type {type(stages).__name__}).")
+    for stage in stages:
+        if not isinstance(stage, FreezePolicy):
+            raise PlanError(f"{rule} One of them is {stage!r} (of type {type(stage).__name__}).")
+        if type(stage).stages is not FreezePolicy.stages:
+            raise PlanError(
+                f"{rule} None of them may go in stages itself. Received: {stage!r}. Put the "
+                "stages of that one in its place: `*policy.stages(model)`."
+            )
+    return tuple(stages)
