@@ -53,7 +53,7 @@ class Application:
 
     def put_in_place(self) -> None:
         """Set the flags and pins; a plan already in force is taken away for it."""
-        _refuse_inside_fit_where_impossible(self.model)
+        _bring_weights_back(self.model)
         if getattr(self.model, "compiled", False) and getattr(self.model.optimizer, "built", False):
             refuse_several(self.model.optimizer)
         self._former = self.model.__dict__.get(_IN_FORCE)
@@ -84,7 +84,7 @@ class Application:
                 f"`undo` needs the plan that is in force on model {self.model.name!r}. Another "
                 "plan was applied after this one; undo that one first."
             )
-        _refuse_inside_fit_where_impossible(self.model)
+        _bring_weights_back(self.model)
         self._lift()
         if self._former is None:
             refresh(self.model)
@@ -136,8 +136,11 @@ class Application:
         covered = {id(layer) for layer in frozen}
         for layer in frozen:
             covered.update(id(below) for _, below in walk(layer))
+        keeping = self.plan.keeps_statistics
         for view in self._structure.layers:
-            if not view.variables and id(view.layer) not in covered and self._lies_in_frozen(view):
+            if id(view.layer) in covered:
+                continue
+            if view.path in keeping or (not view.variables and self._lies_in_frozen(view)):
                 frozen.append(view.layer)
         return frozen
 
@@ -191,6 +194,13 @@ def refresh(model: keras.Model) -> None:
     The optimizer keeps the state of what goes on training; the train function is traced anew,
     once, which works between two fits and in the middle of one.
     """
+    if keras.backend.backend() == "jax":
+        # There the lists of weights are arguments of these functions too. Keras would call what
+        # was compiled for the old lists with the new ones, wherever the shapes are the same.
+        if model.test_function is not None:
+            model.make_test_function(force=True)
+        if model.predict_function is not None:
+            model.make_predict_function(force=True)
     if not getattr(model, "compiled", False):
         return
     optimizer = model.optimizer
@@ -208,10 +218,17 @@ def refresh(model: keras.Model) -> None:
         model.make_train_function(force=True)
 
 
-def _refuse_inside_fit_where_impossible(model: keras.Model) -> None:
-    if keras.backend.backend() == "jax" and getattr(model, "_jax_state", None) is not None:
+def _bring_weights_back(model: keras.Model) -> None:
+    """Put into the model the weights that Keras holds outside of it while `fit` runs on JAX.
+
+    Keras takes them out again, by the flags of that moment, before the next batch.
+    """
+    if keras.backend.backend() != "jax":
+        return
+    model.jax_state_sync()
+    if any(variable._value is None for variable in model.variables):
         raise UnsupportedError(
-            "On the JAX backend a plan cannot change while `fit` runs, for Keras holds the "
-            "weights outside the model there. Let `fit` end (with `epochs` or a callback), apply "
-            "the plan, and call `fit` again: the optimizer's state is kept."
+            f"On the JAX backend a plan can change inside `fit` only on the model that `fit` was "
+            f"called on. Received: model {model.name!r}, whose weights another model's `fit` holds "
+            "at this moment. Apply the plan to that model, or after its `fit` has ended."
         )
