@@ -1,44 +1,31 @@
 """`LayerwiseOptimizer`: one learning rate outside, one per variable inside."""
 
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from kerasft._checks import check_bool, check_type, fail
-from kerasft._tables import html_table, text_table
-from kerasft._update_steps import Terms, find_update_steps, update_steps_of
-from kerasft.errors import ArgumentError
-from kerasft.optimizers.optimizer_wrapper import OptimizerWrapper
+from kerasft._checks import check_bool
+from kerasft._update_steps import Terms, UpdateSteps, innermost, update_steps_of
 from kerasft.optimizers.rate_table import (
     COLUMNS,
     Multipliers,
     RateRow,
     RateRules,
-    match_rows,
     printed_rows,
 )
+from kerasft.optimizers.table_optimizer import TableOptimizer
 from kerasft.select import Selector
-from kerasft.structure import take_apart
+from kerasft.structure import Structure
 
 
 def _argument(name: str, doc: str) -> property:
     return property(lambda self: getattr(self._rules, name), doc=doc)
 
 
-class _Assignments:
-    """Rows by model and variable. No list or dict, which Keras would search for weights."""
-
-    def __init__(self) -> None:
-        self.model: weakref.ref[keras.Model] | None = None
-        self.rows: tuple[RateRow, ...] = ()
-        self.row_by_key: dict[Any, RateRow] = {}
-
-
 @keras.saving.register_keras_serializable(package="kerasft")
-class LayerwiseOptimizer(OptimizerWrapper):
+class LayerwiseOptimizer(TableOptimizer[RateRow]):
     """Gives every variable its own learning rate and weight decay, round any Keras optimizer.
 
     The early layers of a pretrained model hold what is general and should move little; the head
@@ -130,23 +117,14 @@ class LayerwiseOptimizer(OptimizerWrapper):
         table: Sequence[dict[str, Any]] | None = None,
         name: str | None = None,
     ) -> None:
-        _check_inner(inner_optimizer)
         check_bool("decay_biases_and_norms", decay_biases_and_norms)
         super().__init__(inner_optimizer, name)
         self._rules = RateRules(
             decay, head_multiplier, slices, multipliers, no_weight_decay, decay_biases_and_norms
         )
-        self._assignments = _Assignments()
-        if table is not None:
-            self._assignments.rows = tuple(RateRow.from_config(row) for row in table)
-        if model is not None:
-            check_type("model", model, keras.Model, "a keras.Model")
-            self._assignments.model = weakref.ref(model)
-            if model.built:
-                self.bind(model)
-        elif table is None:
-            fail("model", model, "the keras.Model whose variables get their own rates")
-        update_steps_of(inner_optimizer).terms_of = self._terms_of
+        rows = None if table is None else [RateRow.from_config(row) for row in table]
+        self._start(model, rows)
+        update_steps_of(innermost(inner_optimizer)).terms_of = self._terms_of
 
     decay = _argument("decay", "Multiplier from each block to the one below it.")
     head_multiplier = _argument("head_multiplier", "What the head's rate is multiplied by.")
@@ -157,79 +135,18 @@ class LayerwiseOptimizer(OptimizerWrapper):
         "decay_biases_and_norms", "Whether weight decay applies to biases and norms too."
     )
 
-    @property
-    def model(self) -> keras.Model | None:
-        """The model that the rows belong to, if it is known and still alive."""
-        reference = self._assignments.model
-        return None if reference is None else reference()
+    # For messages.
+    _purpose = "get their own rates"
+    _what = "rates"
 
-    @property
-    def table(self) -> tuple[RateRow, ...]:
-        """One row for each variable of the model; empty before the model is built."""
-        return self._assignments.rows
+    def _is_taken(self, steps: UpdateSteps) -> bool:
+        return steps.terms_of is not None
 
-    def bind(self, model: keras.Model) -> None:
-        """Work the rules out anew for a model, in place of the rows known so far.
-
-        The constructor does so. Call it where a loaded optimizer says that it cannot tell the
-        variables apart, and before `fit` or `compile`: a train function that was made keeps the
-        multipliers it was made with.
-
-        Args:
-            model: The model to be trained, built.
-
-        Raises:
-            ArgumentError: If the rules do not fit the model. The rows stay as they were.
-            SelectorError: If a selector matches nothing in the model.
-        """
-        structure = take_apart(model)
-        rows = self._rules.apply(structure)
-        key = self.inner_optimizer._var_key
-        self._assignments.model = weakref.ref(model)
-        self._assignments.rows = rows
-        self._assignments.row_by_key = {
-            key(view.variable): row for view, row in zip(structure.variables, rows, strict=True)
-        }
+    def _rows_of(self, structure: Structure) -> tuple[RateRow, ...]:
+        return self._rules.apply(structure)
 
     def _terms_of(self, variables: Sequence[Any]) -> list[Terms]:
-        known = self._assignments.row_by_key
-        keys = [self.inner_optimizer._var_key(variable) for variable in variables]
-        if any(key not in known for key in keys):
-            self._find(variables)
-        return [(known[key].multiplier, known[key].weight_decay) for key in keys]
-
-    def _find(self, variables: Sequence[Any]) -> None:
-        """Find rows for variables that were not there, or not the same, when rows were made."""
-        assignments, key = self._assignments, self.inner_optimizer._var_key
-        model = self.model
-        if model is not None:
-            # Layers may have been built or given LoRA's variables since.
-            known = assignments.row_by_key
-            self.bind(model)
-            known.update(assignments.row_by_key)
-            assignments.row_by_key = known
-        else:
-            # The whole list tells more than the part of it that has gradients.
-            everything = list(self.inner_optimizer._trainable_variables) or list(variables)
-            for variable, row in zip(everything, match_rows(self.table, everything), strict=True):
-                if row is not None:
-                    assignments.row_by_key[key(variable)] = row
-        for variable in variables:
-            if key(variable) not in assignments.row_by_key:
-                path = getattr(variable, "path", getattr(variable, "name", variable))
-                raise ArgumentError(
-                    "`LayerwiseOptimizer` must be given the model whose variables it updates. "
-                    f"Received: variable {path!r}, which is not in its table of "
-                    f"{len(self.table)} variables. Make the optimizer with the model that is "
-                    "compiled, or call its `bind(model)` before training."
-                )
-
-    def build(self, variables: Sequence[Any]) -> None:
-        """Make the inner optimizer's state, and the table if the model was not built before."""
-        model = self.model
-        if not self.table and model is not None and model.built:
-            self.bind(model)
-        super().build(variables)
+        return [(row.multiplier, row.weight_decay) for row in self._rows_for(variables)]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, with the rows that the model gave in place of the model."""
@@ -266,44 +183,17 @@ class LayerwiseOptimizer(OptimizerWrapper):
         config["no_weight_decay"] = deserialize(config.get("no_weight_decay"))
         return cls(**config)
 
-    def summary(self) -> None:
-        """Print the table of rates that `str(optimizer)` gives."""
-        print(self)
-
-    def __str__(self) -> str:
-        title, rows = self._as_table()
-        return text_table(COLUMNS, rows, title=title)
-
-    def _repr_html_(self) -> str:
-        title, rows = self._as_table()
-        return html_table(COLUMNS, rows, title=title)
-
-    def _as_table(self) -> tuple[str, list[tuple[object, ...]]]:
-        inner = self.inner_optimizer
+    def _as_table(self) -> tuple[str, Sequence[str], list[tuple[object, ...]]]:
+        inner = innermost(self)
         rate = float(ops.convert_to_tensor(self.learning_rate))
         title = f"{type(inner).__name__}, learning rate now {rate:.3g}"
         if inner.weight_decay is not None:
             title += f", weight decay {inner.weight_decay:g}"
         # Muon has a second one, for the variables that it leaves to Adam.
         decays = [inner.weight_decay, getattr(inner, "adam_weight_decay", None)]
-        return title, printed_rows(self.table, rate, any(decays))
+        return title, COLUMNS, printed_rows(self.table, rate, any(decays))
 
     def __repr__(self) -> str:
         distinct = {row.multiplier for row in self.table if row.is_parameter}
         told = f"{len(distinct)} rates" if self.table else "not bound to variables yet"
         return f"<LayerwiseOptimizer round {type(self.inner_optimizer).__name__}, {told}>"
-
-
-def _check_inner(optimizer: Any) -> None:
-    rule = "a keras.optimizers.Optimizer instance"
-    check_type("inner_optimizer", optimizer, keras.optimizers.Optimizer, rule)
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        hint = "Put the LossScaleOptimizer round the LayerwiseOptimizer; compile does so by itself."
-        fail("inner_optimizer", optimizer, "an optimizer with an update rule of its own", hint)
-    if type(optimizer).update_step is keras.optimizers.Optimizer.update_step:
-        hint = "One that hands its variables on to others cannot be given rates."
-        fail("inner_optimizer", optimizer, "an optimizer with an update rule of its own", hint)
-    steps = find_update_steps(optimizer)
-    if steps is not None and steps.terms_of is not None:
-        hint = "Make a new optimizer for each LayerwiseOptimizer."
-        fail("inner_optimizer", optimizer, "an optimizer that no other one wraps yet", hint)

@@ -2,10 +2,9 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from math import prod
-from typing import Any
 
 from kerasft._checks import check_number, check_type, fail
+from kerasft.optimizers.variable_row import VariableRow
 from kerasft.select import Biases, Norms, Selector, as_selector, resolve
 from kerasft.structure import LayerView, Structure, VariableView
 
@@ -13,7 +12,7 @@ Multipliers = Mapping[Selector | str, float] | Sequence[tuple[Selector | str, fl
 
 
 @dataclasses.dataclass(frozen=True)
-class RateRow:
+class RateRow(VariableRow):
     """What one variable of a model gets.
 
     Attributes:
@@ -43,20 +42,6 @@ class RateRow:
     multiplier: float
     weight_decay: bool
     is_parameter: bool
-
-    @property
-    def size(self) -> int:
-        """How many numbers the variable holds."""
-        return prod(self.shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The row as JSON can hold it."""
-        return dataclasses.asdict(self) | {"shape": list(self.shape)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "RateRow":
-        """Make it again from `get_config`'s result."""
-        return cls(**config | {"shape": tuple(config["shape"])})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,62 +166,6 @@ class RateRules:
                 if len(view.variable.shape) <= 1 or bias_or_norm.matches(view)
             ]
         return {id(view.variable) for view in excluded}
-
-
-def match_rows(rows: Sequence[RateRow], variables: Sequence[Any]) -> list[RateRow | None]:
-    """Find the rows of a model's variables again, after the model was loaded or cloned.
-
-    Keras's paths stay the same for functional models; a Sequential's own name goes from them, and
-    automatic names of a subclassed model's layers count on. So three ways are tried, each for
-    the whole list: equal paths; the same parameters in the same order, by name and shape; and the
-    longest common end of the path.
-
-    Args:
-        rows: The table.
-        variables: Keras variables.
-
-    Returns:
-        For each variable its row, or None where none of the ways decides.
-    """
-    by_path: dict[str, list[RateRow]] = {}
-    for row in rows:
-        by_path.setdefault(row.variable_path, []).append(row)
-    exact = [by_path.get(variable.path, []) for variable in variables]
-    if all(
-        len(found) == 1 and _fits(found[0], variable)
-        for found, variable in zip(exact, variables, strict=True)
-    ):
-        return [found[0] for found in exact]
-    parameters = [row for row in rows if row.is_parameter]
-    if len(parameters) == len(variables) and all(map(_fits, parameters, variables)):
-        return list(parameters)
-    return [_by_common_end(rows, variable) for variable in variables]
-
-
-def _fits(row: RateRow, variable: Any) -> bool:
-    name = row.path.rpartition("/")[2]
-    return name == variable.path.rpartition("/")[2] and row.shape == tuple(variable.shape)
-
-
-def _by_common_end(rows: Sequence[RateRow], variable: Any) -> RateRow | None:
-    def common(path: str) -> int:
-        pairs = zip(reversed(path.split("/")), reversed(variable.path.split("/")), strict=False)
-        length = 0
-        for mine, theirs in pairs:
-            if mine != theirs:
-                break
-            length += 1
-        return length
-
-    lengths = [
-        (max(common(row.path), common(row.variable_path)), row)
-        for row in rows
-        if _fits(row, variable)
-    ]
-    longest = max((length for length, _ in lengths), default=0)
-    found = [row for length, row in lengths if length == longest]
-    # The variable's own name alone, such as "kernel", would say nothing.
-    return found[0] if longest >= 2 and len(found) == 1 else None
 
 
 COLUMNS = ("part", ">variables", ">parameters", ">multiplier", ">rate now", ">weight decay")

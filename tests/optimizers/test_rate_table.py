@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kerasft import select
 from kerasft.errors import ArgumentError, SelectorError
-from kerasft.optimizers.rate_table import RateRow, RateRules, match_rows, printed_rows
+from kerasft.optimizers.rate_table import RateRow, RateRules, printed_rows
+from kerasft.optimizers.variable_row import match_rows
 from kerasft.structure import say, take_apart
 
 
