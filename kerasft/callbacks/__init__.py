@@ -3,6 +3,15 @@
 from kerasft.callbacks.early_stopping import EarlyStopping
 from kerasft.callbacks.generalization_gap import GeneralizationGap
 from kerasft.callbacks.generalization_loss import GeneralizationLoss
+from kerasft.callbacks.phase import Phase
+from kerasft.callbacks.phases import Phases
 from kerasft.callbacks.progress_quotient import ProgressQuotient
 
-__all__ = ["EarlyStopping", "GeneralizationGap", "GeneralizationLoss", "ProgressQuotient"]
+__all__ = [
+    "EarlyStopping",
+    "GeneralizationGap",
+    "GeneralizationLoss",
+    "Phase",
+    "Phases",
+    "ProgressQuotient",
+]
