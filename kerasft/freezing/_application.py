@@ -59,6 +59,8 @@ class Application:
         self._former = self.model.__dict__.get(_IN_FORCE)
         if self._former is not None:
             self._former._lift()
+            if self._former.plan is self.plan:  # it is asserted anew, and undone once
+                self._former = self._former._former
         self._layer_flags = [
             (layer, layer.trainable) for layer in [self.model, *(la for _, la in walk(self.model))]
         ]

@@ -1,65 +1,20 @@
 """A plan: what a policy decided for one model, as a table that can be applied and undone."""
 
-import dataclasses
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from kerasft import _tables
-from kerasft._checks import check_choice, did_you_mean, fail, nearest
+from kerasft._checks import check_choice, nearest
 from kerasft.errors import PlanError
+from kerasft.freezing import _plan_file, _plan_table
 from kerasft.freezing._application import Application, in_force
+from kerasft.freezing.plan_row import PlanRow
 from kerasft.structure import Structure, take_apart
-
-_FORMAT = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class PlanRow:
-    """What was decided for one layer that owns weights.
-
-    Attributes:
-        path: The layer's path.
-        kind: Its class name.
-        block: The number of its block; None in the head.
-        in_head: Whether it belongs to the head.
-        sizes: For each of its weights that could train, by name, how many numbers it holds.
-        variables: For each of these weights, by name, whether it trains.
-
-    Example:
-        >>> import keras, kerasft
-        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="top")])
-        >>> row = kerasft.TrainEverything().plan(model).rows[0]
-        >>> row.path, row.parameters, row.trains
-        ('top', 10, True)
-    """
-
-    path: str
-    kind: str
-    block: int | None
-    in_head: bool
-    sizes: Mapping[str, int]
-    variables: Mapping[str, bool]
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers could train."""
-        return sum(self.sizes.values())
-
-    @property
-    def trainable_parameters(self) -> int:
-        """How many numbers train."""
-        return sum(self.sizes[name] for name, trains in self.variables.items() if trains)
-
-    @property
-    def trains(self) -> bool | None:
-        """True if all its weights train, False if none does, None if some do."""
-        decisions = set(self.variables.values())
-        return decisions.pop() if len(decisions) == 1 else None
 
 
 class Plan:
@@ -81,10 +36,10 @@ class Plan:
         >>> plan = kerasft.TrainHead().apply(model)
         >>> print(plan)
         TrainHead() on model 'small': 10 of 30 parameters train
-        block   name    layers   parameters   trains   runs in
-        ────────────────────────────────────────────────────────
-        0       small        1           20   no       inference
-        head    top          1           10   yes      training
+        block   name    layers   parameters   trains   runs in     rate multiplier
+        ──────────────────────────────────────────────────────────────────────────
+        0       small        1           20   no       inference                 -
+        head    top          1           10   yes      training                  1
         >>> plan.undo()
         >>> len(model.trainable_variables)
         4
@@ -94,7 +49,7 @@ class Plan:
         self, rows: Iterable[PlanRow], *, frozen_mode: str = "inference", policy: str = "Plan"
     ) -> None:
         self.rows = tuple(rows)
-        self.frozen_mode = check_choice("frozen_mode", frozen_mode, ("inference", "training"))
+        self.frozen_mode = check_choice("frozen_mode", frozen_mode, _plan_file.FROZEN_MODES)
         self.policy = policy
         self.model_name = ""
         self._block_names: dict[int, str] = {}
@@ -113,8 +68,19 @@ class Plan:
         decisions: Mapping[str, bool],
         frozen_mode: str = "inference",
         policy: str = "Plan",
+        *,
+        keeps_statistics: Collection[str] = (),
     ) -> "Plan":
-        """Make a plan from a decision for each weight, by path."""
+        """Make a plan from a decision for each weight, by path.
+
+        Args:
+            structure: The model, taken apart.
+            decisions: For each weight, by path, whether it trains.
+            frozen_mode: How frozen layers run.
+            policy: In words, what decided.
+            keeps_statistics: The paths of layers that run as in inference though something of
+                them trains.
+        """
         rows = []
         for view in structure.layers:
             own = [variable for variable in view.variables if variable.is_parameter]
@@ -127,6 +93,7 @@ class Plan:
                         in_head=view.in_head,
                         sizes={v.name: v.size for v in own},
                         variables={v.name: decisions[v.path] for v in own},
+                        keeps_statistics=view.path in keeps_statistics,
                     )
                 )
         plan = cls(rows, frozen_mode=frozen_mode, policy=policy)
@@ -143,11 +110,12 @@ class Plan:
     @property
     def decisions(self) -> dict[str, bool]:
         """For each weight, by path, whether it trains."""
-        return {
-            f"{row.path}/{name}".lstrip("/"): trains
-            for row in self.rows
-            for name, trains in row.variables.items()
-        }
+        return {path: trains for row in self.rows for path, trains in row.paths.items()}
+
+    @property
+    def keeps_statistics(self) -> frozenset[str]:
+        """The paths of layers that run as in inference though something of them trains."""
+        return frozenset(row.path for row in self.rows if row.keeps_statistics)
 
     @property
     def parameters(self) -> int:
@@ -238,22 +206,13 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain values, layer by layer, as it is saved."""
-        layers = {}
-        for row in self.rows:
-            trains = row.trains
-            layers[row.path] = {
-                "kind": row.kind,
-                "block": "head" if row.in_head else row.block,
-                "trains": dict(row.variables) if trains is None else trains,
-                "weights": dict(row.sizes),
-            }
         return {
-            "format": _FORMAT,
+            "format": _plan_file.FORMAT,
             "policy": self.policy,
             "model": self.model_name,
             "frozen_mode": self.frozen_mode,
             "blocks": {str(index): name for index, name in self._block_names.items()},
-            "layers": layers,
+            "layers": {row.path: _plan_file.write_row(row) for row in self.rows},
         }
 
     @classmethod
@@ -261,34 +220,12 @@ class Plan:
         """Make a plan from `to_dict`'s result, perhaps edited.
 
         Raises:
-            PlanError: If a key is missing or misspelt, or a decision is not true or false.
+            PlanError: If a key is missing or misspelt, a value is not of its kind, or nothing
+                would train.
         """
-        known = ("format", "policy", "model", "frozen_mode", "blocks", "layers")
-        for key in config:
-            if key not in known:
-                fail("plan", key, f"made of the keys {known}", did_you_mean(key, known), PlanError)
-        if config.get("format") != _FORMAT:
-            fail("format", config.get("format"), f"{_FORMAT}", error=PlanError)
-        rows = []
-        for path, entry in config["layers"].items():
-            trains = entry["trains"]
-            if isinstance(trains, bool):
-                trains = dict.fromkeys(entry["weights"], trains)
-            for value in trains.values() if isinstance(trains, Mapping) else [trains]:
-                if not isinstance(value, bool):
-                    fail("trains", value, "true or false", f"In layer {path!r}.", PlanError)
-            block = entry["block"]
-            rows.append(
-                PlanRow(
-                    path=path,
-                    kind=entry["kind"],
-                    block=None if block == "head" else block,
-                    in_head=block == "head",
-                    sizes=dict(entry["weights"]),
-                    variables=dict(trains),
-                )
-            )
-        plan = cls(rows, frozen_mode=config["frozen_mode"], policy=config["policy"])
+        _plan_file.check_keys(config)
+        rows = _plan_file.read_rows(config["layers"])
+        plan = cls(rows, frozen_mode=config["frozen_mode"], policy=config.get("policy", "Plan"))
         plan.model_name = config.get("model", "")
         plan._block_names = {int(i): name for i, name in config.get("blocks", {}).items()}
         return plan
@@ -306,55 +243,42 @@ class Plan:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Plan":
-        """Read a plan from a JSON file, perhaps edited by hand."""
+        """Read a plan from a JSON file, perhaps edited by hand.
+
+        Raises:
+            PlanError: If there is no such file, it is not JSON, or it is not a plan.
+        """
         try:
-            config = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
+            config = json.loads(text, object_pairs_hook=_plan_file.without_repeats)
         except (OSError, ValueError) as error:
             raise PlanError(f"No plan could be read from {os.fspath(path)!r}: {error}") from error
         return cls.from_dict(config)
 
+    def _decided(self) -> tuple[Any, ...]:
+        return tuple(sorted(self.decisions.items())), self.keeps_statistics, self.frozen_mode
+
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Plan):
-            return NotImplemented
-        return self.decisions == other.decisions and self.frozen_mode == other.frozen_mode
+        return self._decided() == other._decided() if isinstance(other, Plan) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((tuple(sorted(self.decisions.items())), self.frozen_mode))
+        return hash(self._decided())
 
-    def _table(self) -> tuple[list[str], list[list[object]], str]:
-        columns = ["block", "name", ">layers", ">parameters", "trains", "runs in"]
-        groups: dict[object, list[PlanRow]] = {}
-        for row in self.rows:
-            groups.setdefault("head" if row.in_head else row.block, []).append(row)
-        cells: list[list[object]] = []
-        for block, rows in groups.items():
-            decisions = {value for row in rows for value in row.variables.values()}
-            frozen = decisions == {False}
-            cells.append(
-                [
-                    str(block),
-                    self._block_names.get(block, rows[0].path.split("/")[0])  # type: ignore[call-overload]
-                    if not rows[0].in_head
-                    else rows[0].path.split("/")[0],
-                    len(rows),
-                    sum(row.parameters for row in rows),
-                    "no" if frozen else "yes" if decisions == {True} else "partly",
-                    self.frozen_mode if frozen else "training",
-                ]
-            )
+    def _table(self) -> tuple[Any, dict[str, str]]:
+        cells = _plan_table.cells(self.rows, self._block_names, self.frozen_mode, self.model)
         title = (
             f"{self.policy} on model {self.model_name!r}: {self.trainable_parameters:,} of "
             f"{self.parameters:,} parameters train"
         )
-        return columns, cells, title
+        return cells, {"title": title, "caption": _plan_table.caption(self.rows)}
 
     def __str__(self) -> str:
-        columns, cells, title = self._table()
-        return _tables.text_table(columns, cells, title=title)
+        cells, around = self._table()
+        return _tables.text_table(_plan_table.COLUMNS, cells, **around)
 
     def _repr_html_(self) -> str:
-        columns, cells, title = self._table()
-        return _tables.html_table(columns, cells, title=title)
+        cells, around = self._table()
+        return _tables.html_table(_plan_table.COLUMNS, cells, **around)
 
     def __repr__(self) -> str:
         applied = f", applied to {self.model.name!r}" if self.model is not None else ""

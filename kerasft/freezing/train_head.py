@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasft.errors import PlanError
+from kerasft.freezing._requirements import require_head
 from kerasft.freezing.policy import FreezePolicy
 from kerasft.structure import LayerView, Structure
 
@@ -25,13 +25,7 @@ class TrainHead(FreezePolicy):
 
     def check(self, structure: Structure) -> None:
         """Without a head nothing would train."""
-        if not any(view.variables for view in structure.head):
-            raise PlanError(
-                f"`TrainHead` needs a model with a head. Received: model "
-                f"{structure.model.name!r}, in which no head with weights was found. Attach one "
-                "with `backbone.attach(head)`, or name its layers with "
-                "`kerasft.structure.say(model, head=[...])`."
-            )
+        require_head(self, structure)
 
     def trains(self, layer: LayerView) -> bool:
         """Whether the layer is in the head."""

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from kerasft._checks import check_int
-from kerasft.errors import PlanError
+from kerasft.freezing._requirements import require_blocks
 from kerasft.freezing.policy import FreezePolicy
 from kerasft.structure import LayerView, Structure
 
@@ -37,21 +37,7 @@ class TrainLastBlocks(FreezePolicy):
 
     def check(self, structure: Structure) -> None:
         """There must be blocks, and as many as asked for."""
-        blocks = structure.blocks
-        if len(blocks) < 2:
-            raise PlanError(
-                f"`TrainLastBlocks` needs a backbone of several blocks. Received: model "
-                f"{structure.model.name!r}, which came apart into {len(blocks)} "
-                f"({structure.rule}). Say how it is divided with "
-                "`kerasft.structure.say(model, blocks=[...])`, or choose layers with "
-                "`TrainLastLayers` or `TrainSelected`."
-            )
-        if self.count > len(blocks):
-            raise PlanError(
-                f"`count` must be at most the number of blocks, {len(blocks)}. Received: "
-                f"count={self.count} for model {structure.model.name!r}. To train all of them, "
-                "use `TrainEverything`."
-            )
+        require_blocks(self, structure, "count", self.count)
 
     def trains(self, layer: LayerView) -> bool:
         """Whether the layer is in the head or in one of the last blocks."""

@@ -73,8 +73,3 @@ class TrainSelected(FreezePolicy):
         """Make it again from `get_config`'s result."""
         selector = keras.saving.deserialize_keras_object(config["selector"])
         return cls(**{**config, "selector": selector})
-
-    def __repr__(self) -> str:
-        rest = "" if self.and_head else ", and_head=False"
-        rest += "" if self.frozen_mode == "inference" else f", frozen_mode={self.frozen_mode!r}"
-        return f"TrainSelected({self.selector!r}{rest})"

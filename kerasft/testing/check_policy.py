@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from kerasft.errors import PlanError
-from kerasft.freezing import FreezePolicy
+from kerasft.freezing import FreezePolicy, Plan, stages_of
 from kerasft.structure import say, walk
 from kerasft.testing._contract import changed, check_config, require, weights_of
 
@@ -14,7 +14,8 @@ def check_policy(policy: FreezePolicy, model: keras.Model | None = None) -> None
 
     It looks whether the policy's config goes round; whether it decides the same when asked twice;
     whether after `apply` exactly the planned weights change in training, bit for bit; and whether
-    `undo` leaves no trace.
+    `undo` leaves no trace. Of a policy that goes in stages, it looks at each stage, whether the
+    policy's `frozen_mode` is handed on to it, and whether the policy by itself means the first.
 
     Args:
         policy: An instance of your class.
@@ -38,26 +39,53 @@ def check_policy(policy: FreezePolicy, model: keras.Model | None = None) -> None
     again = check_config(policy)
     given = model
     model = _small_model() if given is None else given
-    try:
-        plan = policy.plan(model)
-    except PlanError as error:
-        require(False, policy, "give a plan for the model it is checked on", str(error))
-    require(policy.plan(model) == plan, policy, "decide the same when it is asked twice")
-    require(again.plan(model) == plan, policy, "decide the same when made again from its config")
+    stages = _stages(policy, model)
+    require(_stages(policy, model) == stages, policy, "go in the same stages when asked twice")
+    require(_stages(again, model) == stages, policy, "go in the same stages when made again")
+    for stage in stages:
+        require(
+            stage.frozen_mode == policy.frozen_mode,
+            policy,
+            "hand its `frozen_mode` on to every stage",
+            f"Its own is {policy.frozen_mode!r}; {stage!r} has {stage.frozen_mode!r}.",
+        )
+    first, *later = (_plan(policy, stage, model) for stage in stages)
+    require(policy.plan(model) == first, policy, "decide the same when it is asked twice")
+    require(again.plan(model) == first, policy, "decide the same when made again from its config")
 
     layers = [model, *(layer for _, layer in walk(model))]
     flags = [layer.trainable for layer in layers]
     weights = [variable.trainable for variable in model.weights]
-    plan.apply(model)
-    if given is None:
-        _check_training(policy, model, plan.decisions)
-    plan.undo()
-    require(
-        [layer.trainable for layer in layers] == flags
-        and [variable.trainable for variable in model.weights] == weights,
-        policy,
-        "leave every flag as it was after `undo`",
-    )
+    for plan in (first, *later):
+        plan.apply(model)
+        if given is None:
+            _check_training(policy, model, plan.decisions)
+        plan.undo()
+        require(
+            [layer.trainable for layer in layers] == flags
+            and [variable.trainable for variable in model.weights] == weights,
+            policy,
+            "leave every flag as it was after `undo`",
+        )
+
+
+def _stages(policy: FreezePolicy, model: keras.Model) -> tuple[FreezePolicy, ...]:
+    try:
+        return stages_of(policy, model)
+    except PlanError as error:
+        require(False, policy, "go in stages on the model it is checked on", str(error))
+        raise
+
+
+def _plan(policy: FreezePolicy, stage: FreezePolicy, model: keras.Model) -> Plan:
+    try:
+        return stage.plan(model)
+    except PlanError as error:
+        told = "give a plan for the model it is checked on"
+        require(
+            False, policy, told if stage is policy else f"{told} in stage {stage!r}", str(error)
+        )
+        raise
 
 
 def _check_training(policy: FreezePolicy, model: keras.Model, decisions: dict[str, bool]) -> None:

@@ -1,7 +1,6 @@
 """Applying plans: exactly the planned weights change, and frozen means inference."""
 
 import inspect
-import json
 import pathlib
 import zipfile
 
@@ -20,7 +19,7 @@ from models import (
 
 from kerasft import TrainEverything, TrainHead, TrainLastBlocks, TrainLastLayers, TrainSelected
 from kerasft.errors import PlanError, SelectorError, UnsupportedError
-from kerasft.freezing import FreezePolicy, Plan
+from kerasft.freezing import FreezePolicy
 from kerasft.freezing.pin import is_pinned
 from kerasft.structure import say, take_apart, walk
 
@@ -352,39 +351,6 @@ def test_a_plan_of_another_model_is_refused():
     with pytest.raises(PlanError, match="does not have, the first being"):
         TrainHead().plan(flat_bert()).apply(model)
     assert all(v.trainable for v in model.trainable_variables)
-
-
-def test_plans_are_saved_edited_and_applied_again(tmp_path):
-    model = flat_bert()
-    plan = TrainLastBlocks(1).plan(model)
-    path = tmp_path / "plan.json"
-    plan.save(path)
-    assert Plan.load(path) == plan
-    edited = json.loads(path.read_text())
-    assert edited["layers"]["position_embedding"]["trains"] is False
-    edited["layers"]["position_embedding"]["trains"] = True
-    path.write_text(json.dumps(edited))
-    loaded = Plan.load(path)
-    assert loaded != plan
-    loaded.apply(model)
-    assert model.get_layer("position_embedding").trainable_variables
-
-
-def test_a_misspelt_decision_in_a_file_is_refused(tmp_path):
-    model = flat_bert()
-    path = tmp_path / "plan.json"
-    config = TrainHead().plan(model).to_dict()
-    config["layers"]["top"]["trains"] = "yes"
-    path.write_text(json.dumps(config))
-    with pytest.raises(PlanError, match=r"must be true or false. Received: trains='yes'"):
-        Plan.load(path)
-    config["frozn_mode"] = config.pop("frozen_mode")
-    path.write_text(json.dumps(config))
-    with pytest.raises(PlanError, match="Did you mean 'frozen_mode'"):
-        Plan.load(path)
-    path.write_text("{")
-    with pytest.raises(PlanError, match="No plan could be read"):
-        Plan.load(path)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,14 @@ from kerasft import (
     FreezePolicy,
     Head,
     RegressionHead,
+    TrainBiases,
     TrainEverything,
+    TrainGradually,
     TrainHead,
+    TrainHeadThenEverything,
     TrainLastBlocks,
     TrainLastLayers,
+    TrainNorms,
     TrainSelected,
 )
 from kerasft.errors import ContractError
@@ -41,6 +45,10 @@ def test_our_own_heads_pass(head):
         TrainLastBlocks(2),
         TrainLastLayers(3),
         TrainEverything(),
+        TrainNorms(),
+        TrainBiases(and_head=False),
+        TrainHeadThenEverything(frozen_mode="training"),
+        TrainGradually(step=2),
         TrainSelected("block_1_*"),
         TrainSelected("*/bias", and_head=False),
     ],
@@ -144,3 +152,54 @@ def test_a_policy_that_freezes_all_is_named():
 
     with pytest.raises(ContractError, match="must leave something to train"):
         check_policy(Nothing())
+
+
+class InStages(FreezePolicy):
+    """What the wrong ones below differ from."""
+
+    def stages(self, model):
+        return TrainHead(frozen_mode=self.frozen_mode), TrainEverything()
+
+
+@register
+class ForgetsMode(InStages):
+    pass
+
+
+@register
+class GoesNowhere(InStages):
+    def stages(self, model):
+        return ()
+
+
+@register
+class HasABadStage(InStages):
+    def stages(self, model):
+        return TrainHead(), TrainLastBlocks(99)
+
+
+@register
+class FickleInStages(InStages):
+    asked = 0
+
+    def stages(self, model):
+        FickleInStages.asked += 1
+        return TrainHead(), TrainLastBlocks(FickleInStages.asked)
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (
+            ForgetsMode(frozen_mode="training"),
+            r"hand its `frozen_mode` on .* TrainEverything\(\) has",
+        ),
+        (GoesNowhere(), r"go in stages .*must return policies, in a tuple. Received: \(\)"),
+        (HasABadStage(), r"in stage TrainLastBlocks\(count=99\).* at most the number of blocks"),
+        (FickleInStages(), "go in the same stages when asked twice"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_wrong_stages_are_named(policy, message):
+    with pytest.raises(ContractError, match=message):
+        check_policy(policy)
