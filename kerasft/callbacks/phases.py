@@ -16,7 +16,7 @@ from kerasft.callbacks._announce import announce
 from kerasft.callbacks.early_stopping import EarlyStopping
 from kerasft.callbacks.phase import Phase
 from kerasft.errors import ArgumentError, PlanError
-from kerasft.freezing import FreezePolicy, Plan
+from kerasft.freezing import FreezePolicy, Plan, stages_of
 from kerasft.freezing.optimizer_state import refuse_several
 
 _COLUMNS = (">phase", "what trains", "ends", ">learning rate")
@@ -167,7 +167,9 @@ class Phases(keras.callbacks.Callback):
         found: list[Phase] = []
         for phase in self.phases:
             stages: Sequence[FreezePolicy | Plan] = (
-                (phase.policy,) if isinstance(phase.policy, Plan) else phase.policy.stages(model)
+                (phase.policy,)
+                if isinstance(phase.policy, Plan)
+                else stages_of(phase.policy, model)
             )
             rates = phase.learning_rate
             if not isinstance(rates, Sequence):
