@@ -6,8 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasft._checks import check_bool, check_int, check_number, fail
+from kerasft._checks import check_bool, check_int, fail
 from kerasft.heads._dense_head import DenseHead, check_activation, make_loss
+from kerasft.heads._reading import as_probabilities, check_temperature, check_threshold
 
 
 @keras.saving.register_keras_serializable(package="kerasft")
@@ -18,6 +19,12 @@ class ClassificationHead(DenseHead):
     2), one logit for two classes (`num_classes=1`, labels 0 or 1), and several labels at once
     (`multi_label=True`, labels of shape `(batch, num_classes)`, each 0 or 1). The outputs are
     logits, as in KerasHub, unless `activation` makes them probabilities.
+
+    A head carries how its outputs are to be read: a temperature, by which logits are divided, and
+    the threshold above which a label holds. They say nothing in training: outputs, loss and metrics
+    are the same with and without them. `probabilities`, `decode` and `kerasft.evaluate` go by them.
+    Both may be set at any time, and are saved in the config of the model (a `.keras` file; not in
+    a file of weights alone).
 
     Args:
         num_classes: number of classes; 1 stands for one logit between two classes.
@@ -36,6 +43,11 @@ class ClassificationHead(DenseHead):
             else `"pooled_output"`, else the only one.
         data_format: `"channels_last"` or `"channels_first"`, of images; Keras's setting by default.
         name: the layer's name.
+        threshold: a label holds where its probability is above this, and class 1 of two likewise;
+            one number per label where there are several. `None` stands for 0.5.
+        temperature: what logits are divided by before they become probabilities; above 1 the
+            head gets less sure. One number, or one per label where there are several. After Guo et
+            al., "On Calibration of Modern Neural Networks", ICML 2017.
         **kwargs: `dtype` (float32 by default, see `Head`) and `trainable`.
 
     Call arguments:
@@ -57,6 +69,9 @@ class ClassificationHead(DenseHead):
         (2, 1)
         >>> head.decode([[0.9], [0.2]])
         ['good', 'bad']
+        >>> head.threshold = 0.1
+        >>> head.decode([[0.9], [0.2]])
+        ['good', 'good']
     """
 
     def __init__(
@@ -72,6 +87,8 @@ class ClassificationHead(DenseHead):
         feature: str | None = None,
         data_format: str | None = None,
         name: str = "head",
+        threshold: float | Sequence[float] | None = None,
+        temperature: float | Sequence[float] = 1.0,
         **kwargs: Any,
     ) -> None:
         hint = "Two classes are 2, or 1 logit."
@@ -94,6 +111,26 @@ class ClassificationHead(DenseHead):
         self.num_classes = num_classes
         self.multi_label = multi_label
         self.class_names = class_names
+        self.threshold = threshold
+        self.temperature = temperature
+
+    @property
+    def threshold(self) -> float | tuple[float, ...] | None:
+        """The probability above which a label holds; `None` stands for 0.5."""
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, value: Any) -> None:
+        self._threshold = check_threshold(value, self.num_classes, self.multi_label)
+
+    @property
+    def temperature(self) -> float | tuple[float, ...]:
+        """What logits are divided by before they become probabilities."""
+        return self._temperature
+
+    @temperature.setter
+    def temperature(self, value: Any) -> None:
+        self._temperature = check_temperature(value, self.num_classes, self.multi_label)
 
     @property
     def task(self) -> str:
@@ -136,14 +173,17 @@ class ClassificationHead(DenseHead):
         return make_loss(loss, options, hint, from_logits=self.from_logits)
 
     def default_metrics(self) -> list[keras.metrics.Metric]:
-        """New metrics: the accuracy, under the name `accuracy`, with the threshold that fits."""
+        """New metrics: the accuracy, under the name `accuracy`.
+
+        It watches training, so it counts a probability above 0.5 whatever `threshold` says.
+        """
         if self.task == "multiclass":
             return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
         threshold = 0.0 if self.from_logits else 0.5
         return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=threshold)]
 
     def probabilities(self, outputs: Any) -> np.ndarray:
-        """Turn the head's outputs into probabilities.
+        """Turn the head's outputs into probabilities, at the head's temperature.
 
         Args:
             outputs: what the model puts out, of shape `(batch, num_classes)`.
@@ -157,22 +197,28 @@ class ClassificationHead(DenseHead):
         values = np.asarray(keras.ops.convert_to_numpy(outputs)).astype("float64")
         if values.ndim < 2 or values.shape[-1] != self.num_classes:
             fail("outputs", values.shape, f"of shape (batch, {self.num_classes})")
-        if not self.from_logits:
-            return values
-        if self.task != "multiclass":
-            return (1 + np.tanh(values / 2)) / 2  # the logistic function, which cannot overflow
-        powers = np.exp(values - values.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)
+        return as_probabilities(
+            values,
+            self.temperature,
+            from_logits=self.from_logits,
+            exclusive=self.task == "multiclass",
+        )
 
-    def decode(self, outputs: Any, top: int | None = None, threshold: float | None = None) -> list:
+    def decode(
+        self,
+        outputs: Any,
+        top: int | None = None,
+        threshold: float | Sequence[float] | None = None,
+    ) -> list:
         """Read the head's outputs as words.
 
         Args:
             outputs: what the model puts out, of shape `(batch, num_classes)`.
             top: how many classes to give for each example, with their probabilities, the likeliest
                 first; `None` for the answer alone.
-            threshold: probability from which a label holds, 0.5 by default; for one logit and for
-                several labels.
+            threshold: a label holds where its probability is above this (not where it is equal,
+                as in Keras's metrics and in reports); for two classes and for several labels. By
+                default the head's own, or else 0.5.
 
         Returns:
             One entry per example: the class's name; with several labels a list of names; with
@@ -185,15 +231,13 @@ class ClassificationHead(DenseHead):
             fail("class_names", None, "given to the head", "Without them there are no words.")
         if top is not None:
             check_int("top", top, minimum=1)
-        if threshold is not None:
-            check_number("threshold", threshold, minimum=0, maximum=1)
-            if self.task == "multiclass" or top is not None:
+            if threshold is not None:
                 fail("threshold", threshold, "left out where classes are compared with each other")
-        return self._words(
-            self.probabilities(outputs), top, 0.5 if threshold is None else threshold
-        )
+        chosen = check_threshold(threshold, self.num_classes, self.multi_label)
+        chosen = self.threshold if chosen is None else chosen
+        return self._words(self.probabilities(outputs), top, 0.5 if chosen is None else chosen)
 
-    def _words(self, probabilities: np.ndarray, top: int | None, threshold: float) -> Any:
+    def _words(self, probabilities: np.ndarray, top: int | None, threshold: Any) -> Any:
         if probabilities.ndim > 1:
             return [self._words(each, top, threshold) for each in probabilities]
         names = list(self.class_names or ())
@@ -202,11 +246,11 @@ class ClassificationHead(DenseHead):
                 probabilities = np.array([1 - probabilities[0], probabilities[0]])
             order = np.argsort(-probabilities, kind="stable")[:top]
             return [(names[index], float(probabilities[index])) for index in order]
-        if self.task == "binary":
-            return names[int(probabilities[0] >= threshold)]
+        above = probabilities > np.asarray(threshold)
         if self.task == "multilabel":
-            return [names[index] for index in np.flatnonzero(probabilities >= threshold)]
-        return names[int(probabilities.argmax())]
+            return [names[index] for index in np.flatnonzero(above)]
+        # Of one logit, or of two classes, the last probability is that of class 1.
+        return names[int(above[-1]) if self.num_classes < 3 else int(probabilities.argmax())]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -215,7 +259,13 @@ class ClassificationHead(DenseHead):
             "num_classes": self.num_classes,
             "multi_label": self.multi_label,
             "class_names": None if self.class_names is None else list(self.class_names),
+            "threshold": _plain(self.threshold),
+            "temperature": _plain(self.temperature),
         }
+
+
+def _plain(value: float | tuple[float, ...] | None) -> float | list[float] | None:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _check_output_activation(activation: Any, exclusive: bool) -> None:

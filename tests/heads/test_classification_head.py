@@ -307,7 +307,7 @@ def test_words():
 def test_words_of_one_logit():
     head = ClassificationHead(1, class_names=["bad", "good"])
     outputs = [[-1.0], [0.0], [3.0]]
-    assert head.decode(outputs) == ["bad", "good", "good"]
+    assert head.decode(outputs) == ["bad", "bad", "good"]  # 0.5 is not above 0.5
     assert head.decode(outputs, threshold=0.9) == ["bad", "bad", "good"]
     assert head.decode(outputs, top=1)[0] == [("bad", pytest.approx(logistic(1.0)))]
     assert [name for name, _ in head.decode(outputs, top=2)[2]] == ["good", "bad"]
@@ -317,7 +317,8 @@ def test_words_of_several_labels():
     head = ClassificationHead(3, multi_label=True, activation="sigmoid", class_names=NAMES)
     outputs = [[0.6, 0.2, 0.9], [0.1, 0.2, 0.3]]
     assert head.decode(outputs) == [["bad", "good"], []]
-    assert head.decode(outputs, threshold=0.2) == [NAMES, ["neutral", "good"]]
+    assert head.decode(outputs, threshold=0.2) == [["bad", "good"], ["good"]]
+    assert head.decode(outputs, threshold=[0.7, 0.1, 0.3]) == [["neutral", "good"], ["neutral"]]
     assert head.decode(outputs, top=1) == [[("good", 0.9)], [("good", 0.3)]]
 
 
@@ -333,6 +334,130 @@ def test_words_that_cannot_be_had():
         head.decode([[0, 0, 1]], threshold=0.7)
     with pytest.raises(ArgumentError, match="`top` must be a whole number, at least 1"):
         head.decode([[0, 0, 1]], top=0)
+
+
+# How the outputs are read: threshold and temperature
+
+
+@pytest.mark.parametrize("at", [0.5, 0.25])
+def test_what_lies_on_the_threshold_is_not_above_it_anywhere(at):
+    """As Keras's metrics and `evaluate_arrays` have it; all three are asked here."""
+    from kerasft.evaluation import evaluate_arrays
+
+    outputs = np.array([[at], [np.nextafter(at, 1)], [np.nextafter(at, 0)]])
+    head = ClassificationHead(1, activation="sigmoid", class_names=["no", "yes"], threshold=at)
+    words = head.decode(outputs)
+    report = evaluate_arrays([0, 1, 0], outputs, threshold=at, bootstrap=0)
+    assert words == ["no", "yes", "no"]
+    assert report.predictions.tolist() == [0, 1, 0]
+    several = ClassificationHead(2, multi_label=True, activation="sigmoid", class_names=["a", "b"])
+    assert several.decode([[at, 0.9]], threshold=at) == [["b"]]
+    narrow = outputs[:1].astype("float32")
+    metric = keras.metrics.BinaryAccuracy(threshold=at)
+    assert float(metric(np.zeros((1, 1)), narrow)) == 1.0
+    pair = ClassificationHead(2, activation="softmax", class_names=["no", "yes"], threshold=at)
+    assert pair.decode([[1 - at, at]]) == ["no"]
+
+
+def test_a_zero_logit_is_no_answer_for_class_one():
+    """Exactly one half: with one logit, with two, and in Keras's own accuracy."""
+    one = ClassificationHead(1, class_names=["no", "yes"])
+    two = ClassificationHead(2, class_names=["no", "yes"])
+    assert one.probabilities([[0.0]]).tolist() == [[0.5]]
+    assert one.decode([[0.0]]) == two.decode([[3.0, 3.0]]) == ["no"]
+    assert float(one.default_metrics()[0](np.zeros((1, 1)), np.zeros((1, 1)))) == 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    values=hnp.arrays(float, (3, 4), elements=st.floats(-30, 30)),
+    temperature=st.floats(0.05, 20),
+    task=st.sampled_from(["binary", "multiclass", "multilabel"]),
+)
+def test_a_temperature_divides_the_logits_whatever_the_activation(values, temperature, task):
+    several = {"multi_label": True} if task == "multilabel" else {}
+    classes = 1 if task == "binary" else 4
+    values = values[:, :classes]
+    function, name = (softmax, "softmax") if task == "multiclass" else (logistic, "sigmoid")
+    logits = ClassificationHead(classes, temperature=temperature, **several)
+    expected = function(values / temperature)
+    np.testing.assert_allclose(logits.probabilities(values), expected, rtol=1e-9, atol=1e-15)
+    ready = ClassificationHead(classes, temperature=temperature, activation=name, **several)
+    np.testing.assert_allclose(ready.probabilities(function(values)), expected, atol=1e-2)
+    assert ready.probabilities(np.zeros((2, classes)) + 1 / classes).shape == (2, classes)
+    np.testing.assert_array_equal(
+        ClassificationHead(classes, activation=name, **several).probabilities(function(values)),
+        function(values),
+    )
+
+
+def test_a_temperature_and_a_threshold_per_label():
+    head = ClassificationHead(2, multi_label=True, class_names=["a", "b"])
+    head.temperature, head.threshold = [1.0, 4.0], np.array([0.5, 0.6])
+    assert (head.temperature, head.threshold) == ((1.0, 4.0), (0.5, 0.6))
+    said = head.probabilities([[2.0, 2.0]])
+    np.testing.assert_allclose(said, logistic(np.array([[2.0, 0.5]])))
+    assert head.decode([[2.0, 2.0]]) == [["a", "b"]]
+    assert head.decode([[2.0, 1.0]]) == [["a"]]  # logistic(0.25) = 0.56
+
+
+def test_threshold_and_temperature_travel_and_change_neither_outputs_nor_what_trains(tmp_path):
+    inputs = keras.Input((4,))
+    head = ClassificationHead(1, hidden_units=3, class_names=["no", "yes"])
+    model = keras.Model(inputs, head(inputs))
+    model.compile("sgd", head.default_loss(), metrics=head.default_metrics(), run_eagerly=True)
+    values = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    outputs = outputs_of(model, values)
+    before = [[v.path for v in some] for some in (model.weights, model.trainable_weights)]
+    logs = model.evaluate(values, np.ones(6), verbose=0)
+    head.threshold, head.temperature = 0.0625, 1.7
+    np.testing.assert_array_equal(outputs_of(model, values), outputs)
+    assert model.evaluate(values, np.ones(6), verbose=0) == logs
+    assert [[v.path for v in s] for s in (model.weights, model.trainable_weights)] == before
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for other in (loaded, keras.models.clone_model(model)):
+        again = other.get_layer("head")
+        assert (again.threshold, again.temperature) == (0.0625, 1.7)
+    np.testing.assert_array_equal(outputs_of(loaded, values), outputs)
+    assert loaded.get_layer("head").decode(outputs) == head.decode(outputs)
+    assert [[v.path for v in s] for s in (loaded.weights, loaded.trainable_weights)] == before
+
+
+def test_a_head_saved_without_them_loads():
+    config = ClassificationHead(3).get_config()
+    del config["threshold"], config["temperature"]
+    head = ClassificationHead.from_config(config)
+    assert (head.threshold, head.temperature) == (None, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"threshold": 1.5}, "`threshold` must be a number, at least 0 and at most 1"),
+        ({"threshold": "0.5"}, "`threshold` must be a number"),
+        ({"threshold": True}, "`threshold` must be a number"),
+        ({"threshold": float("nan")}, "`threshold` must be a number"),
+        ({"threshold": [0.5, 0.5]}, "`threshold` must be one number. Received"),
+        ({"threshold": 0.5, "num_classes": 3}, "left out where classes are compared"),
+        ({"threshold": [0.5], "multi_label": True}, "one number, or 2, one per label"),
+        ({"threshold": [0.5, 2], "multi_label": True}, "`threshold` must be a number"),
+        ({"temperature": 0}, "`temperature` must be a number, above 0"),
+        ({"temperature": None}, "`temperature` must be a number"),
+        ({"temperature": [1.0, 2.0]}, "`temperature` must be one number"),
+        ({"temperature": [1.0, -2.0], "multi_label": True}, "`temperature` must be a number"),
+    ],
+)
+def test_thresholds_and_temperatures_that_are_none(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        ClassificationHead(**{"num_classes": 2, **arguments})
+    head = ClassificationHead(
+        arguments.pop("num_classes", 2), multi_label="multi_label" in arguments
+    )
+    (name,) = {*arguments} - {"multi_label"}
+    with pytest.raises(ArgumentError, match=message):
+        setattr(head, name, arguments[name])
 
 
 # Configs, saving
@@ -351,6 +476,8 @@ def every_argument():
         "sequence_output",
         "channels_first",
         "classes",
+        (0.25, 0.5, 0.75),
+        (1.0, 2.0, 3.0),
         dtype="mixed_bfloat16",
         trainable=False,
     )
