@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasft._checks import check_bool, check_int, check_type
 from kerasft._progress import in_parts, progress
+from kerasft.data._grouping import check_padded_lengths
 from kerasft.data._labels import check_class_names, prepare_labels, prepare_weights
 from kerasft.data.examples import Examples
 from kerasft.data.length_grouped_batches import LengthGroupedBatches
@@ -41,6 +42,13 @@ class Batches:
         window: How many batches are sorted by length together when shuffled. More means less
             padding, fewer means more chance in who meets whom.
         seed: Where the orders come from; the same seed gives the same order in each epoch.
+        drop_remainder: Whether the examples of a pass that do not fill a batch are left out, so
+            that all batches are of one size, as TPUs need them. When shuffled they are other ones
+            in each epoch; `unshuffled()` leaves none out.
+        padded_lengths: The few lengths that batches are padded to, `[64, 128]` say, each to the
+            smallest that holds it, in place of a multiple. XLA compiles once for each. A text with
+            more tokens is cut by the preprocessor or, if its `sequence_length` is above all of
+            these, refused.
 
     Raises:
         ArgumentError: an argument breaks its rule.
@@ -70,6 +78,8 @@ class Batches:
         pad_to_multiple_of: int = 8,
         window: int = 50,
         seed: int = 0,
+        drop_remainder: bool = False,
+        padded_lengths: Sequence[int] | None = None,
     ):
         self.preprocessor = check_type(
             "preprocessor",
@@ -96,6 +106,8 @@ class Batches:
         self.pad_to_multiple_of = check_int("pad_to_multiple_of", pad_to_multiple_of, minimum=1)
         self.window = check_int("window", window, minimum=1)
         self.seed = check_int("seed", seed, minimum=0)
+        self.drop_remainder = check_bool("drop_remainder", drop_remainder)
+        self.padded_lengths = check_padded_lengths(padded_lengths, preprocessor.sequence_length)
         self._names_seen = names
 
     def __call__(
@@ -119,7 +131,8 @@ class Batches:
 
         Raises:
             DataError: no texts, blank texts, labels of another length, labels outside the classes,
-                fractional, negative or missing labels, or class names other than before.
+                fractional, negative or missing labels, class names other than before, texts longer
+                than all `padded_lengths`, or too few to fill a batch where the rest is dropped.
         """
         check_bool("shuffle", shuffle)
         names = None
@@ -157,6 +170,8 @@ class Batches:
             pad_to_multiple_of=self.pad_to_multiple_of,
             maximum_length=self.preprocessor.sequence_length,
             class_names=names,
+            drop_remainder=self.drop_remainder,
+            padded_lengths=self.padded_lengths,
         )
 
     def _check_names(self, names: tuple[str, ...] | None) -> None:

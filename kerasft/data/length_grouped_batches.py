@@ -8,7 +8,13 @@ import keras
 import numpy as np
 
 from kerasft._checks import check_bool, check_int, fail
-from kerasft.data._grouping import group_by_length, let_first_two_differ
+from kerasft.data._grouping import (
+    check_padded_lengths,
+    group_by_length,
+    let_first_two_differ,
+    padded_lengths_of,
+    rows_of_whole_batches,
+)
 from kerasft.errors import DataError, UnsupportedError
 
 
@@ -24,6 +30,9 @@ class LengthGroupedBatches(keras.utils.PyDataset):
     Keras on TensorFlow takes the shapes of a whole fit from the first two batches. The order sees
     to it that these differ in length whenever any can.
 
+    XLA compiles a model once for each shape. Few `padded_lengths` with `drop_remainder` make few
+    shapes, known beforehand: what TPUs need, and what `jit_compile=True` runs well on.
+
     Args:
         collate: `collate(rows, length)` gives the model's inputs for an array of row numbers,
             padded to `length`.
@@ -38,6 +47,14 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         pad_to_multiple_of: Batches are padded to a multiple of this.
         maximum_length: No batch is padded beyond this; None for no limit.
         class_names: The names of the classes, or None.
+        drop_remainder: Whether the examples of a pass that do not fill a batch are left out, so
+            that all batches are of one size. With `shuffle` they are other ones in each pass.
+        padded_lengths: Each batch is padded to the smallest of these that holds it, in place of
+            a multiple; None for multiples.
+
+    Raises:
+        DataError: If there are no examples, not as many labels or weights, an example is longer
+            than all `padded_lengths`, or `drop_remainder` leaves no batch.
 
     Example:
         >>> import numpy as np
@@ -65,6 +82,8 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         pad_to_multiple_of: int = 8,
         maximum_length: int | None = None,
         class_names: Sequence[str] | None = None,
+        drop_remainder: bool = False,
+        padded_lengths: Sequence[int] | None = None,
     ):
         # One worker: a thread pool costs more than the padding, and calls out of order.
         super().__init__(workers=1, use_multiprocessing=False)
@@ -88,6 +107,9 @@ class LengthGroupedBatches(keras.utils.PyDataset):
                     f"`{name}` must be as many as the examples, {len(self.lengths):,}. Received: "
                     f"{len(values):,}."
                 )
+        self.drop_remainder = check_bool("drop_remainder", drop_remainder)
+        self.padded_lengths = check_padded_lengths(padded_lengths, maximum_length)
+        self._check_fits()
         if not callable(collate):
             fail("collate", collate, "a function of (rows, length)")
         self.collate = collate
@@ -95,7 +117,9 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         self._labels = labels
         self._sample_weight = sample_weight
         self._texts = texts
-        self._padded = self._round_up(self.lengths)
+        self._padded = padded_lengths_of(
+            self.lengths, self.pad_to_multiple_of, maximum_length, padded_lengths
+        )
         self._places: dict[int, int] = {}
         self._next_epoch = 0
         self._in_pass = False
@@ -106,12 +130,14 @@ class LengthGroupedBatches(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """How many batches a pass has."""
-        return -(-self.num_examples // self.batch_size)
+        whole, rest = divmod(len(self.lengths), self.batch_size)
+        return whole + (1 if rest and not self.drop_remainder else 0)
 
     @property
     def num_examples(self) -> int:
         """How many examples a pass has."""
-        return len(self.lengths)
+        every = len(self.lengths)
+        return len(self) * self.batch_size if self.drop_remainder else every
 
     @property
     def order(self) -> np.ndarray:
@@ -149,8 +175,11 @@ class LengthGroupedBatches(keras.utils.PyDataset):
     # ---- the same batches, otherwise ---------------------------------------------------------
 
     def unshuffled(self) -> "LengthGroupedBatches":
-        """The same examples in a fixed order, for `predict` and `evaluate`; nothing is copied."""
-        return self._replace(shuffle=False)
+        """All the examples in a fixed order, for `predict` and `evaluate`; nothing is copied.
+
+        None is left out, so that with `drop_remainder` the last batch may be smaller here.
+        """
+        return self._replace(shuffle=False, drop_remainder=False)
 
     def with_inputs(self, collate: Callable[[np.ndarray, int], Any]) -> "LengthGroupedBatches":
         """The same batches in the same orders, with other inputs, such as cached features."""
@@ -170,6 +199,8 @@ class LengthGroupedBatches(keras.utils.PyDataset):
             "pad_to_multiple_of": self.pad_to_multiple_of,
             "maximum_length": self.maximum_length,
             "class_names": self.class_names,
+            "drop_remainder": self.drop_remainder,
+            "padded_lengths": self.padded_lengths,
         }
         return LengthGroupedBatches(**{**arguments, **changes})
 
@@ -223,7 +254,12 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         self._in_pass = self._pass_is_due = False
 
     def as_tf_data(self) -> Any:
-        """The same batches as a `tf.data.Dataset` with open shapes.
+        """The same batches as a `tf.data.Dataset`.
+
+        Its shapes are open where batches differ: the size of a batch is fixed with
+        `drop_remainder`, its length with one length in `padded_lengths`. With both, all shapes
+        are known beforehand, as TPUs want them; what `fit` makes of a `PyDataset` by itself
+        always has an open batch size.
 
         Each time it is gone through is a pass of its own, in the orders of passes `epoch`,
         `epoch + 1` and so on. Give it to `fit(..., shuffle=False)`: Keras warns otherwise that it
@@ -235,13 +271,15 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         import tensorflow as tf
 
         first = self._batches[0]
-        narrow, wide = (
-            self._batch(first, length) for length in (self._padded.max(), self._padded.max() + 1)
-        )
+        longest = int(self._padded.max())
+        only = self.padded_lengths is not None and len(set(self.padded_lengths)) == 1
+        narrow = self._batch(first, longest)
+        wide = narrow if only else self._batch(first, longest + 1)
 
         def spec(array: np.ndarray, wider: np.ndarray) -> Any:
             fixed = zip(array.shape[1:], wider.shape[1:], strict=True)
-            shape = [None, *(size if size == other else None for size, other in fixed)]
+            size = self.batch_size if self.drop_remainder else None
+            shape = [size, *(size if size == other else None for size, other in fixed)]
             return tf.TensorSpec(shape, array.dtype)
 
         passes = itertools.count(self.epoch)
@@ -260,7 +298,8 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         return (
             f"LengthGroupedBatches({self.num_examples:,} examples in {len(self):,} batches of "
             f"{self.batch_size}, lengths {self.lengths.min()} to {self.lengths.max()}, "
-            f"{'shuffled' if self.shuffle else 'in a fixed order'})"
+            f"{'shuffled' if self.shuffle else 'in a fixed order'}"
+            f"{', the remainder dropped' if self.drop_remainder else ''})"
         )
 
     # ---- how -------------------------------------------------------------------------------------
@@ -273,13 +312,29 @@ class LengthGroupedBatches(keras.utils.PyDataset):
     def _plan(self, epoch: int) -> list[np.ndarray]:
         """The rows of each batch of a pass: a pure function of the seed and the number."""
         random = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
-        batches = group_by_length(self.lengths, self.batch_size, self.window, random)
+        rows = None
+        if self.drop_remainder:
+            rows = rows_of_whole_batches(self._padded, self.batch_size, random)
+        batches = group_by_length(self.lengths, self.batch_size, self.window, random, rows)
         return let_first_two_differ(batches, self._padded, self.batch_size, random)
 
-    def _round_up(self, lengths: np.ndarray) -> np.ndarray:
-        multiple = self.pad_to_multiple_of
-        padded = -(-lengths // multiple) * multiple
-        return padded if self.maximum_length is None else np.minimum(padded, self.maximum_length)
+    def _check_fits(self) -> None:
+        if self.drop_remainder and len(self.lengths) < self.batch_size:
+            raise DataError(
+                f"`drop_remainder` must leave a batch. Received: {len(self.lengths):,} examples "
+                f"with batch_size={self.batch_size}."
+            )
+        if self.padded_lengths is None:
+            return
+        too_long = np.flatnonzero(self.lengths > max(self.padded_lengths))
+        if too_long.size:
+            raise DataError(
+                f"`padded_lengths` must hold every example. Received: "
+                f"padded_lengths={list(self.padded_lengths)}, while {too_long.size:,} of "
+                f"{len(self.lengths):,} examples are longer, the first in row {too_long[0]} with "
+                f"length {self.lengths[too_long[0]]}. Add a length, or let the preprocessor cut "
+                f"texts: `sequence_length={max(self.padded_lengths)}`."
+            )
 
     def _batch(self, rows: np.ndarray, length: int | None = None) -> tuple[Any, ...]:
         inputs = self.collate(rows, int(self._padded[rows].max() if length is None else length))

@@ -61,6 +61,20 @@ def test_weights_several_labels_and_one_logit_pass_through(letters):
     assert Batches(letters, num_classes=1)(TEXTS, LABELS).labels.dtype == "float32"
 
 
+def test_fixed_shapes_for_tpus(letters):
+    make = Batches(letters, batch_size=2, drop_remainder=True, padded_lengths=[8, 40])
+    train = make(TEXTS, LABELS, shuffle=True)
+    assert {x.shape for x, _ in train} == {(2, 8), (2, 40)}
+    assert len(train) == 2
+    assert [len(y) for _, y in train.unshuffled()] == [2, 2, 1]
+    (x, _), *_ = Batches(letters, batch_size=5, padded_lengths=[40])(TEXTS, LABELS)
+    assert x.shape == (5, 40)
+    # The preprocessor cuts at 40 letters. What it lets through must have a place.
+    with pytest.raises(DataError, match=r"longer, the first in row 2 with length 13"):
+        Batches(letters, batch_size=2, padded_lengths=[9])(["one", "two", "three of them"])
+    assert Batches(letters, padded_lengths=[40])(["x" * 90])[0][0].shape == (1, 40)
+
+
 def test_class_names_travel_and_must_agree(letters):
     make = Batches(letters)
     train = make(Examples(TEXTS, ["pos", "neg", "pos", "mid", "neg"]))
@@ -131,6 +145,12 @@ def test_bad_data_are_refused_before_anything_is_tokenized(letters, options, arg
         ({"pad_to_multiple_of": 0}, "`pad_to_multiple_of` must be"),
         ({"window": 0}, "`window` must be"),
         ({"seed": 1.5}, "`seed` must be"),
+        ({"drop_remainder": None}, "`drop_remainder` must be True or False"),
+        ({"padded_lengths": []}, "`padded_lengths` must be a list of the lengths"),
+        (
+            {"padded_lengths": [16, 41]},
+            r"`padded_lengths` must be.*40. Received: padded_lengths=41",
+        ),
     ],
 )
 def test_arguments_of_the_maker_are_checked(letters, options, message):

@@ -1,8 +1,13 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kerasft.data._grouping import group_by_length, let_first_two_differ
+from kerasft.data._grouping import (
+    group_by_length,
+    let_first_two_differ,
+    padded_lengths_of,
+    rows_of_whole_batches,
+)
 
 LENGTHS = st.one_of(
     st.lists(st.integers(1, 40), min_size=1, max_size=60),
@@ -10,10 +15,11 @@ LENGTHS = st.one_of(
 )
 
 
-def plan(lengths, batch_size, window, seed):
+def plan(lengths, batch_size, window, seed, whole=False):
     random = None if seed is None else np.random.default_rng(seed)
     padded = -(-lengths // 8) * 8
-    batches = group_by_length(lengths, batch_size, window, random)
+    rows = rows_of_whole_batches(padded, batch_size, random) if whole else None
+    batches = group_by_length(lengths, batch_size, window, random, rows)
     return let_first_two_differ(batches, padded, batch_size, random), padded
 
 
@@ -30,17 +36,58 @@ def test_every_example_is_in_one_batch_and_only_one_batch_is_short(
     assert sizes[0] == batch_size or len(sizes) == 1
 
 
-@given(LENGTHS, st.integers(1, 7), st.integers(1, 4), st.booleans())
-def test_if_the_first_two_agree_all_batches_of_all_epochs_do(lengths, batch_size, window, shuffle):
+@given(LENGTHS, st.integers(1, 7), st.integers(1, 4), st.booleans(), st.booleans())
+def test_if_the_first_two_agree_all_batches_of_all_epochs_do(
+    lengths, batch_size, window, shuffle, whole
+):
     lengths = np.array(lengths)
+    assume(not whole or len(lengths) >= batch_size)
     of_epochs = []
     for seed in range(12) if shuffle else [None]:
-        batches, padded = plan(lengths, batch_size, window, seed)
+        batches, padded = plan(lengths, batch_size, window, seed, whole)
         of_epochs.append([padded[rows].max() for rows in batches])
     of_all = {length for lengths in of_epochs for length in lengths}
     for lengths_of_batches in of_epochs:
         if len(of_all) > 1:
             assert lengths_of_batches[0] != lengths_of_batches[1]
+
+
+@given(LENGTHS, st.integers(1, 7), st.integers(1, 4), st.one_of(st.none(), st.integers(0, 50)))
+def test_with_whole_batches_only_the_rest_is_left_out(lengths, batch_size, window, seed):
+    lengths = np.array(lengths)
+    assume(len(lengths) >= batch_size)
+    batches, _ = plan(lengths, batch_size, window, seed, whole=True)
+    rows = np.concatenate(batches)
+    assert {len(batch) for batch in batches} == {batch_size}
+    assert len(batches) == len(lengths) // batch_size
+    assert len(set(rows)) == len(rows)
+    assert lengths.max() // 8 in lengths[rows] // 8 or seed is None
+
+
+def left_out(padded, times):
+    randoms = (np.random.default_rng(seed) for seed in range(times))
+    return [set(range(len(padded))) - set(rows_of_whole_batches(padded, 4, r)) for r in randoms]
+
+
+def test_whole_batches_leave_out_other_examples_each_time_long_and_short_alike():
+    padded = np.array([8] * 10 + [16] * 13)
+    passes = left_out(padded, 1000)
+    assert all(len(rows) == 3 for rows in passes)
+    counts = [sum(row in rows for rows in passes) for row in range(23)]
+    assert max(counts) < 2 * min(counts)
+    assert rows_of_whole_batches(padded, 4).tolist() == list(range(20))
+
+
+def test_whole_batches_keep_the_short_ones_where_they_are_needed_for_two_lengths():
+    passes = left_out(np.array([8] * 4 + [16] * 6), 50)
+    assert set.union(*passes) == set(range(4, 10))
+
+
+def test_few_lengths_take_the_place_of_a_multiple():
+    lengths = np.array([1, 16, 17, 64])
+    assert padded_lengths_of(lengths, 8).tolist() == [8, 16, 24, 64]
+    assert padded_lengths_of(lengths, 8, 60).tolist() == [8, 16, 24, 60]
+    assert padded_lengths_of(lengths, 8, None, [64, 16]).tolist() == [16, 16, 64, 64]
 
 
 @given(LENGTHS, st.integers(1, 7))

@@ -212,11 +212,61 @@ def test_as_tf_data_keeps_sizes_that_do_not_depend_on_length_and_dicts():
     assert labels.shape.as_list() == [None, 2]
 
 
+@pytest.mark.parametrize("lengths", ADVERSARIAL.values(), ids=ADVERSARIAL.keys())
+def test_whole_batches_in_few_lengths_fit_in_every_epoch(model, lengths):
+    options = {"drop_remainder": True, "padded_lengths": [16, 40]}
+    if len(lengths) < 4:
+        options["batch_size"] = 1
+    train = make(lengths, shuffle=True, **options)
+    shapes = {x.shape for x, _ in train}
+    assert shapes <= {(train.batch_size, 16), (train.batch_size, 40)}
+    assert train.num_examples == len(train) * train.batch_size == sum(len(y) for _, y in train)
+    model.fit(train, validation_data=make(lengths, **options), epochs=4, verbose=0)
+
+
+def test_what_one_pass_leaves_out_another_has_and_predict_leaves_out_nothing():
+    train = make(list(range(1, 31)), shuffle=True, drop_remainder=True)
+    seen = []
+    for epoch in range(20):
+        train.epoch = epoch
+        seen.append({row for n in range(len(train)) for row in train.rows(n)})
+    assert {len(rows) for rows in seen} == {28}
+    assert len({frozenset(rows) for rows in seen}) > 1
+    assert set.union(*seen) == set(range(30))
+    assert sorted(train.unshuffled().order) == list(range(30))
+    fixed = make(list(range(1, 31)), drop_remainder=True)
+    assert sorted(fixed.order) == list(range(28))
+    assert fixed.labels.tolist() == fixed.order.tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, [None, None]),
+        ({"drop_remainder": True}, [4, None]),
+        ({"padded_lengths": [40]}, [None, 40]),
+        ({"drop_remainder": True, "padded_lengths": [20, 40]}, [4, None]),
+        ({"drop_remainder": True, "padded_lengths": (40,)}, [4, 40]),
+    ],
+)
+def test_as_tf_data_has_fixed_shapes_where_batches_have(model, options, shape):
+    train = make(list(range(1, 31)), shuffle=True, **options)
+    dataset = train.as_tf_data()
+    assert dataset.element_spec[0].shape.as_list() == shape
+    assert dataset.element_spec[1].shape.as_list() == shape[:1]
+    assert len(list(dataset)) == len(train)
+    model.fit(train.as_tf_data(), verbose=0, shuffle=False)
+
+
 def test_it_shows_itself():
     assert repr(make([3, 9, 5], shuffle=True)) == (
         "LengthGroupedBatches(3 examples in 1 batches of 4, lengths 3 to 9, shuffled)"
     )
     assert "in a fixed order" in repr(make([3]))
+    assert repr(make([3, 9, 5, 1, 1], drop_remainder=True)) == (
+        "LengthGroupedBatches(4 examples in 1 batches of 4, lengths 1 to 9, in a fixed order, the "
+        "remainder dropped)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,6 +278,27 @@ def test_it_shows_itself():
         ({"lengths": [3], "shuffle": 1}, ArgumentError, "`shuffle` must be True or False"),
         ({"lengths": [3], "seed": -1}, ArgumentError, "`seed` must be"),
         ({"lengths": [3], "collate": 7}, ArgumentError, r"`collate` must be a function"),
+        ({"lengths": [3], "drop_remainder": 1}, ArgumentError, "`drop_remainder` must be True or"),
+        (
+            {"lengths": [3], "drop_remainder": True},
+            DataError,
+            "`drop_remainder` must leave a batch. Received: 1 examples with batch_size=32",
+        ),
+        (
+            {"lengths": [3, 9, 5, 17], "padded_lengths": [8, 4]},
+            DataError,
+            r"padded_lengths=\[8, 4\], while 2 of 4 examples are longer, the first in row 1 with "
+            r"length 9. Add a length, or let the preprocessor cut texts: `sequence_length=8`",
+        ),
+        ({"lengths": [3], "padded_lengths": []}, ArgumentError, "a list of the lengths"),
+        ({"lengths": [3], "padded_lengths": 8}, ArgumentError, "a list of the lengths"),
+        ({"lengths": [3], "padded_lengths": "8"}, ArgumentError, "a list of the lengths"),
+        ({"lengths": [3], "padded_lengths": [0]}, ArgumentError, "`padded_lengths` must be"),
+        (
+            {"lengths": [3], "padded_lengths": [8, 64], "maximum_length": 40},
+            ArgumentError,
+            r"`padded_lengths` must be.*40. Received: padded_lengths=64",
+        ),
     ],
 )
 def test_arguments_are_checked(arguments, error, message):
