@@ -66,7 +66,8 @@ def evaluate_arrays(
         threshold: A class is predicted where its probability is above this; for several labels
             one number may be given per class. The most probable of several classes is
             predicted whatever its probability.
-        bootstrap: The number of bootstrap draws behind the intervals; 0 for none.
+        bootstrap: The number of bootstrap draws behind the intervals; 0 for none. Areas over
+            several classes get none where examples times classes are over 20,000.
         confidence: The share of draws that an interval holds.
         seed: The seed of the draws.
         worst: How many of the worst mistakes to keep.
@@ -114,10 +115,15 @@ def evaluate_arrays(
     else:
         classes = class_figures(examples)
         metrics = classification_figures(examples, classes)
-    intervals = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    class_intervals: dict[str, dict[str, tuple[float, float]]] = {}
     if bootstrap:
-        draws = draw_figures([examples], bootstrap, seed)[0]
-        intervals = {name: interval(values, confidence) for name, values in draws.items()}
+        whole, by_class = draw_figures([examples], bootstrap, seed)[0]
+        intervals = {name: interval(values, confidence) for name, values in whole.items()}
+        class_intervals = {
+            of: {name: interval(values[:, n], confidence) for name, values in by_class.items()}
+            for n, of in enumerate(examples.class_names)
+        }
     report = Report(
         examples=examples,
         metrics=metrics,
@@ -126,6 +132,7 @@ def evaluate_arrays(
         mistakes=worst_mistakes(examples, inputs, worst),
         limits=limits,
         intervals=intervals,
+        class_intervals=class_intervals,
         confidence=float(confidence),
         resamples=bootstrap,
         seed=seed,

@@ -9,21 +9,35 @@ Reference: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapt
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from kerasft.evaluation.calibration_error import BINS, bin_numbers, confidences
 from kerasft.evaluation.examples import Examples
 
-Figures = dict[str, float]
+# Areas need a sum over all examples for each class: beyond this many cells they get no interval.
+_MOST_CELLS = 20_000
 
 
-def draw_figures(
-    several: Sequence[Examples], resamples: int, seed: int
-) -> list[dict[str, np.ndarray]]:
-    """The main figures of each of `several` models, on `resamples` shared draws of examples.
+class Figures(NamedTuple):
+    """The figures of a report by name: over all classes, and of each class, `(classes,)`.
+
+    Of many draws, both have one axis more, the first.
+    """
+
+    whole: dict[str, Any]
+    classes: dict[str, np.ndarray]
+
+
+def draw_figures(several: Sequence[Examples], resamples: int, seed: int) -> list[Figures]:
+    """The figures of each of `several` models, on `resamples` shared draws of examples.
 
     All must be of one length: example i of one is drawn whenever example i of the others is.
-    A draw takes about 40 microseconds per thousand examples.
+    A draw of ten thousand examples of two classes takes about 0.6 milliseconds.
+
+    The examples of a draw scatter more within the bins of a calibration error than those that were
+    drawn from, so that the draws lie above the value by a bias. They are moved down by it.
     """
     random = np.random.default_rng(seed)
     count = len(several[0])
@@ -34,7 +48,18 @@ def draw_figures(
         weights = np.bincount(drawn, minlength=count).astype(np.float64)
         for model, figures in enumerate(calculate):
             rows[model].append(figures(weights))
-    return [{key: np.array([row[key] for row in model]) for key in model[0]} for model in rows]
+    result = []
+    for model, figures in enumerate(calculate):
+        whole, classes = (
+            {key: np.array([each[part][key] for each in rows[model]]) for key in first}
+            for part, first in enumerate(rows[model][0])
+        )
+        if "calibration_error" in whole:
+            value = figures(np.ones(count)).whole["calibration_error"]
+            moved = whole["calibration_error"] - (whole["calibration_error"].mean() - value)
+            whole["calibration_error"] = np.maximum(moved, 0.0)
+        result.append(Figures(whole, classes))
+    return result
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:
@@ -47,7 +72,7 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:
 
 
 def figures_by_weight(examples: Examples) -> Callable[[np.ndarray], Figures]:
-    """A function from the examples' weights `(examples,)` to the main figures.
+    """A function from the examples' weights `(examples,)` to the figures.
 
     With all weights one it gives what `evaluate_arrays` reports. It is written out here, and not
     left to scikit-learn, because it runs a thousand times per report.
@@ -55,8 +80,9 @@ def figures_by_weight(examples: Examples) -> Callable[[np.ndarray], Figures]:
     if examples.task == "regression":
         return _regression_by_weight(examples)
     count = _counts_by_weight(examples)
-    losses = examples.losses
-    area = _area_by_weight(examples) if examples.task == "binary" else lambda _: math.nan
+    areas = _areas_by_weight(examples)
+    calibration_error = _calibration_error_by_weight(examples)
+    losses, right = examples.losses, examples.correct.astype(np.float64)
 
     def figures(weights: np.ndarray) -> Figures:
         total = weights.sum()
@@ -66,25 +92,36 @@ def figures_by_weight(examples: Examples) -> Callable[[np.ndarray], Figures]:
         precision = np.where((support > 0) & (predicted == 0), 0.0, precision)
         f1 = _divide(2 * true_positive, predicted + support)
         drawn = support > 0
+        by_class = {
+            name: np.where(drawn, values, math.nan)
+            for name, values in (("precision", precision), ("recall", recall), ("f1", f1))
+        }
         result = {}
         if examples.task == "multilabel":
             true_negative = total - predicted - support + true_positive
             result["accuracy"] = float((true_positive + true_negative).mean() / total)
+            result["exact_match"] = _dot(weights, right) / total
             both = (recall + _divide(true_negative, total - support)) / 2
             result["balanced_accuracy"] = _mean(both[drawn])
             result["matthews"] = _mean(_phi(true_positive, predicted, support, total))
+            found, said, real = true_positive.sum(), predicted.sum(), support.sum()
+            result["precision_micro"] = found / said if said else 0.0
+            result["recall_micro"] = found / real if real else 0.0
+            result["f1_micro"] = 2 * found / (said + real) if said + real else 0.0
         else:
             result["accuracy"] = float(true_positive.sum() / total)
             result["balanced_accuracy"] = _mean(recall[drawn])
             result["matthews"] = _matthews(true_positive, predicted, support, total)
         if examples.task == "binary":
-            positive = {"precision": precision[1], "recall": recall[1], "f1": f1[1]}
-            result |= {key: float(v) if drawn[1] else math.nan for key, v in positive.items()}
-            result["roc_auc"] = area(weights)
-        for key, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-            result[f"{key}_macro"] = _mean(values[drawn])
+            result |= {name: float(values[1]) for name, values in by_class.items()}
+        for name, values in by_class.items():
+            result[f"{name}_macro"] = _mean(values)
+            weighted = np.where(drawn, values, 0.0) @ support
+            result[f"{name}_weighted"] = weighted / support.sum() if drawn.any() else math.nan
+        result |= areas(weights)
         result["log_loss"] = _dot(weights, losses) / total
-        return result
+        result["calibration_error"] = calibration_error(weights)
+        return Figures(result, by_class)
 
     return figures
 
@@ -105,40 +142,77 @@ def _counts_by_weight(examples: Examples) -> Callable[[np.ndarray], tuple[np.nda
     )
 
 
-def _area_by_weight(examples: Examples) -> Callable[[np.ndarray], float]:
-    """A function from weights to the ROC area: how often a positive ranks above a negative.
+def _areas_by_weight(examples: Examples) -> Callable[[np.ndarray], dict[str, float]]:
+    """A function from weights to the ROC and PR areas, means over the classes; maybe none.
 
-    Ties count half (the Mann-Whitney statistic), which is the area under the trapezoids.
+    The ROC area is how often a positive ranks above a negative, where ties count half (the
+    Mann-Whitney statistic). The PR area is the average precision: a sum over the distinct
+    probabilities of the precision there, by the share of the class that is found there.
     """
-    ranks = np.unique(examples.probabilities, return_inverse=True)[1]
-    is_positive = examples.labels == 1
-    positive_ranks, negative_ranks = ranks[is_positive], ranks[~is_positive]
-    count = int(ranks.max()) + 1
+    if examples.task == "binary":
+        columns = [(examples.labels == 1, examples.probabilities)]
+    elif examples.probabilities.size > _MOST_CELLS:
+        return lambda _: {}
+    else:
+        columns = list(zip(examples.membership.T, examples.probabilities.T, strict=True))
+    ranked = [(member, np.unique(said, return_inverse=True)[1]) for member, said in columns]
 
-    def area(weights: np.ndarray) -> float:
-        positives = np.bincount(positive_ranks, weights[is_positive], count)
-        negatives = np.bincount(negative_ranks, weights[~is_positive], count)
-        below = np.cumsum(negatives) - negatives
-        pairs = positives.sum() * negatives.sum()
-        won = _dot(positives, below + negatives / 2)
-        return won / pairs if pairs else math.nan
+    def areas(weights: np.ndarray) -> dict[str, float]:
+        roc, pr = [], []
+        for member, ranks in ranked:
+            # From the highest probability down: positives and all examples at each.
+            positives = np.bincount(ranks, weights * member)[::-1]
+            every = np.bincount(ranks, weights)[::-1]
+            found, said = np.cumsum(positives), np.cumsum(every)
+            total, rest = found[-1], said[-1] - found[-1]
+            below = rest - (said - found) + (every - positives) / 2
+            roc.append(_dot(positives, below) / (total * rest) if total and rest else math.nan)
+            precision = np.divide(found, said, out=np.zeros_like(found), where=said > 0)
+            pr.append(_dot(positives, precision) / total if total else math.nan)
+        return {"roc_auc": _mean(np.array(roc)), "pr_auc": _mean(np.array(pr))}
 
-    return area
+    return areas
+
+
+def _calibration_error_by_weight(examples: Examples) -> Callable[[np.ndarray], float]:
+    """A function from weights to the ECE; every label of an example has the example's weight."""
+    confidence, correct = confidences(examples)
+    index, off = bin_numbers(confidence), correct - confidence
+    labels = len(confidence) // len(examples)
+
+    def error(weights: np.ndarray) -> float:
+        of_decision = np.repeat(weights, labels)
+        gaps = np.bincount(index, of_decision * off, BINS)
+        return float(np.abs(gaps).sum() / of_decision.sum())
+
+    return error
 
 
 def _regression_by_weight(examples: Examples) -> Callable[[np.ndarray], Figures]:
     labels = examples.labels
     error = labels - examples.probabilities
+    order = np.argsort(np.abs(error), axis=0)
+    ordered = np.take_along_axis(np.abs(error), order, axis=0)
 
     def figures(weights: np.ndarray) -> Figures:
         share = weights / weights.sum()
         squared = share @ np.square(error)
         spread = share @ np.square(labels - share @ labels)
-        return {
+        whole = {
             "mean_absolute_error": float((share @ np.abs(error)).mean()),
             "root_mean_squared_error": float(np.sqrt(squared).mean()),
+            "median_absolute_error": median(weights),
             "r2": float((1 - squared / spread).mean()) if (spread > 0).all() else math.nan,
         }
+        return Figures(whole, {})
+
+    def median(weights: np.ndarray) -> float:
+        """Of copies, as many as the weights say; of an even number, the mean of the middle two."""
+        count = int(weights.sum())
+        middle = [(count - 1) // 2, count // 2]
+        rows = [np.searchsorted(np.cumsum(weights[column]), middle, "right") for column in order.T]
+        found = [column[row].mean() for column, row in zip(ordered.T, rows, strict=True)]
+        return float(np.mean(found))
 
     return figures
 

@@ -67,11 +67,16 @@ def confidences(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
     return of_class.max(axis=1), of_class.argmax(axis=1) == examples.labels
 
 
+def bin_numbers(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """The bin of each confidence, from 0; bin m holds those in (m/bins, (m + 1)/bins]."""
+    return np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+
+
 def reliability(
     confidence: np.ndarray, correct: np.ndarray, bins: int = BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The number, mean confidence and accuracy in each bin, all `(bins,)`; zeros where empty."""
-    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    index = bin_numbers(confidence, bins)
     count = np.bincount(index, minlength=bins)
     filled = np.maximum(count, 1)
     mean_confidence = np.bincount(index, weights=confidence, minlength=bins) / filled
@@ -91,7 +96,7 @@ def error_by_chance(
     Reliability Diagrams", Weather and Forecasting 22, 2007.
     """
     random = np.random.default_rng(seed)
-    index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    index = bin_numbers(confidence)
     expected = np.bincount(index, weights=confidence, minlength=BINS)
     errors = []
     for _ in range(draws):

@@ -107,15 +107,15 @@ def compare_reports(
     paired = same_examples(first, second)
     pair = [first.examples, second.examples]
     if paired:
-        draws = draw_figures(pair, resamples, seed)
+        draws = [drawn.whole for drawn in draw_figures(pair, resamples, seed)]
     else:
         # Draws of two sets of examples must not share their random numbers.
         draws = [
-            draw_figures([examples], resamples, seed + number)[0]
+            draw_figures([examples], resamples, seed + number)[0].whole
             for number, examples in enumerate(pair)
         ]
     differences = {}
-    for name in draws[0]:
+    for name in (name for name in first.metrics if name in draws[0] and name in draws[1]):
         values = first.metrics[name], second.metrics[name]
         bounds = interval(draws[0][name] - draws[1][name], confidence)
         differences[name] = Difference(*values, values[0] - values[1], *bounds)

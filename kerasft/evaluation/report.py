@@ -50,11 +50,13 @@ class Report:
         mistakes: The examples that the model got wrong most surely, worst first.
         limits: Where the verdicts draw their lines.
         verdicts: What this means in words, as a whole first.
-        intervals: For the main figures, the bootstrap interval `(low, high)`.
+        intervals: For each of the metrics, the bootstrap interval `(low, high)`.
         confidence: The share of draws that each interval holds.
         resamples: The number of bootstrap draws, 0 for none.
         seed: The seed of all draws.
         inputs_digest: A digest of the inputs, to know the same examples again; None without.
+        class_intervals: By class name, the intervals of its precision, recall and F1.
+        notes: Sentences on how the probabilities were made and read, to be shown with the report.
 
     Example:
         >>> from kerasft.evaluation import evaluate_arrays
@@ -77,6 +79,10 @@ class Report:
     resamples: int = 0
     seed: int = 0
     inputs_digest: str | None = None
+    class_intervals: dict[str, dict[str, tuple[float, float]]] = dataclasses.field(
+        default_factory=dict
+    )
+    notes: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:

@@ -36,11 +36,13 @@ def report_to_dict(report: "Report") -> dict[str, Any]:
             "resamples": report.resamples,
             "seed": report.seed,
             "classes": report.classes,
+            "class_intervals": report.class_intervals,
             "confusion": None if report.confusion is None else report.confusion.tolist(),
             "verdicts": [dataclasses.asdict(verdict) for verdict in report.verdicts],
             "limits": dataclasses.asdict(report.limits),
             "mistakes": [dataclasses.asdict(mistake) for mistake in report.mistakes],
             "inputs_digest": report.inputs_digest,
+            "notes": report.notes,
             "labels": report.labels.tolist(),
             "probabilities": report.probabilities.tolist(),
         }
@@ -69,14 +71,16 @@ def report_from_dict(cls: "type[Report]", content: Any, source: str) -> "Report"
                 Verdict(**(entry | {"evidence": _with_nan(entry["evidence"])}))
                 for entry in content["verdicts"]
             ),
-            intervals={
-                name: (_number(low), _number(high))
-                for name, (low, high) in content["intervals"].items()
-            },
+            intervals=_intervals(content["intervals"]),
             confidence=content["confidence"],
             resamples=content["resamples"],
             seed=content["seed"],
             inputs_digest=content["inputs_digest"],
+            class_intervals={
+                name: _intervals(bounds)
+                for name, bounds in content.get("class_intervals", {}).items()
+            },
+            notes=tuple(content.get("notes", ())),
         )
     except DataError:
         raise
@@ -106,6 +110,10 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, float) and math.isnan(value):
         return None
     return value
+
+
+def _intervals(bounds: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    return {name: (_number(low), _number(high)) for name, (low, high) in bounds.items()}
 
 
 def _number(value: float | None) -> float:

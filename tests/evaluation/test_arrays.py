@@ -108,7 +108,7 @@ def test_regression_by_hand():
     assert report.mistakes[0].index == 2
     assert report.mistakes[0].label == "4"
     assert report.confusion is None
-    assert set(report.intervals) == {"mean_absolute_error", "root_mean_squared_error", "r2"}
+    assert set(report.intervals) == set(report.metrics)
 
 
 def test_r2_of_equal_labels_is_not_defined():

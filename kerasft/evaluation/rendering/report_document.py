@@ -37,7 +37,9 @@ def report_document(report: "Report") -> Document:
     """Lead, verdicts, tables and pictures of a report."""
     tables: list[Table | None] = [_figures(report)]
     if report.task != "regression":
-        tables += [_classes(report), _confusion(report, report.confusion)]
+        names, note = _shown_classes(report)
+        tables += [_classes(report, names, note), _class_intervals(report, names)]
+        tables.append(_confusion(report, report.confusion))
     tables.append(_mistakes(report))
     return Document(
         title=f"{TASK_TITLES[report.task]} of {len(report.examples)} examples",
@@ -57,6 +59,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}"
 
 
+def between(low: float, high: float) -> str:
+    """An interval as tables show it; empty where it is not defined."""
+    return "" if math.isnan(low) else f"{number(low)} to {number(high)}"
+
+
 def _lead(report: "Report") -> str:
     parts = []
     if report.task in ("binary", "multilabel"):
@@ -64,6 +71,7 @@ def _lead(report: "Report") -> str:
         values = threshold if isinstance(threshold, tuple) else (threshold,)
         shown = ", ".join(f"{value:g}" for value in values)
         parts.append(f"A class is predicted where its probability is above {shown}.")
+    parts += report.notes
     if report.task == "binary":
         parts.append(
             f"Precision, recall, F1 and areas without an addition are those of "
@@ -80,23 +88,26 @@ def _lead(report: "Report") -> str:
 def _figures(report: "Report") -> Table:
     rows = []
     for name, value in report.metrics.items():
-        low, high = report.intervals.get(name, (math.nan, math.nan))
-        between = "" if math.isnan(low) else f"{number(low)} to {number(high)}"
-        rows.append((TITLES.get(name, name), number(value), between))
+        bounds = report.intervals.get(name, (math.nan, math.nan))
+        rows.append((TITLES.get(name, name), number(value), between(*bounds)))
     if not report.intervals:
         return Table("Figures", ("figure", "value"), tuple(row[:2] for row in rows))
     columns = ("figure", "value", f"{report.confidence:.0%} interval")
     return Table("Figures", columns, tuple(rows))
 
 
-def _classes(report: "Report") -> Table:
-    keys = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+def _shown_classes(report: "Report") -> tuple[list[str], str]:
+    """The classes that tables have room for, and a note where some are left out."""
     names = list(report.classes)
-    note = ""
-    if len(names) > _MOST_CLASSES:
-        names.sort(key=lambda name: np.nan_to_num(report.classes[name]["f1"], nan=2.0))
-        note = f"The {_MOST_CLASSES} classes with the lowest F1, of {len(names)}."
-        names = names[:_MOST_CLASSES]
+    if len(names) <= _MOST_CLASSES:
+        return names, ""
+    names.sort(key=lambda name: np.nan_to_num(report.classes[name]["f1"], nan=2.0))
+    note = f"The {_MOST_CLASSES} classes with the lowest F1, of {len(names)}."
+    return names[:_MOST_CLASSES], note
+
+
+def _classes(report: "Report", names: list[str], note: str) -> Table:
+    keys = ("precision", "recall", "f1", "roc_auc", "pr_auc")
     rows = []
     for name in names:
         figures = report.classes[name]
@@ -105,6 +116,20 @@ def _classes(report: "Report") -> Table:
         rows.append((one_line(name, _LONGEST_NAME), *values, *counts))
     columns = ("class", "precision", "recall", "F1", "ROC", "PR", "examples", "predicted")
     return Table("By class", columns, tuple(rows), note)
+
+
+def _class_intervals(report: "Report", names: list[str]) -> Table | None:
+    if not report.class_intervals:
+        return None
+    rows = tuple(
+        (
+            one_line(name, _LONGEST_NAME),
+            *(between(*report.class_intervals[name][key]) for key in ("precision", "recall", "f1")),
+        )
+        for name in names
+    )
+    title = f"By class: {report.confidence:.0%} intervals"
+    return Table(title, ("class", "precision", "recall", "F1"), rows)
 
 
 def _confusion(report: "Report", matrix: np.ndarray | None) -> Table | None:
