@@ -1,27 +1,23 @@
 """What a model is worth on a set of examples."""
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kerasft._checks import fail
-from kerasft.errors import DataError, SourceError
 from kerasft.evaluation.comparison import Comparison, compare_reports
 from kerasft.evaluation.examples import Examples
 from kerasft.evaluation.mistake import Mistake
 from kerasft.evaluation.rendering import (
     as_fragment,
-    as_markdown,
-    as_page,
     as_rich,
     as_text,
+    read_json,
     report_document,
-    write_whole,
+    save_in_form,
 )
-from kerasft.evaluation.report_dict import report_from_dict, report_to_dict
+from kerasft.evaluation.report_dict import FORMAT, VERSION, report_from_dict, report_to_dict
 from kerasft.evaluation.verdicts import Limits, Verdict
 
 if TYPE_CHECKING:
@@ -160,20 +156,7 @@ class Report:
             ArgumentError: for another ending.
             SourceError: if the file cannot be written.
         """
-        path = Path(path)
-        forms = {
-            ".json": lambda: json.dumps(self.to_dict(), ensure_ascii=False, indent=1) + "\n",
-            ".md": lambda: as_markdown(report_document(self)),
-            ".html": lambda: as_page(report_document(self)),
-        }
-        form = forms.get(path.suffix.lower())
-        if form is None:
-            fail("path", str(path), f"a file name that ends in {', '.join(forms)}")
-        text = form()
-        try:
-            write_whole(path, text)
-        except OSError as error:
-            raise SourceError(f"The report could not be written to {path}: {error}") from error
+        save_in_form(path, "report", self.to_dict, lambda: report_document(self))
 
     @classmethod
     def load(cls, path: "str | os.PathLike[str]") -> "Report":
@@ -183,20 +166,7 @@ class Report:
             SourceError: if the file cannot be read.
             DataError: if it holds something else.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise SourceError(f"No report could be read from {path}: {error}") from error
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} holds no report: it is no text. {error}") from error
-        try:
-            content = json.loads(text)
-        except ValueError as error:
-            raise DataError(
-                f"{path} holds no report: it is no JSON ({error}). Only a report saved with the "
-                "ending .json can be loaded again."
-            ) from error
-        return report_from_dict(cls, content, str(path))
+        return report_from_dict(cls, read_json(path, "report", FORMAT, VERSION), str(path))
 
     def __repr__(self) -> str:
         main = "r2" if self.task == "regression" else "accuracy"

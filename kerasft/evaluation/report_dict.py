@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasft._checks import received
 from kerasft.errors import DataError
 from kerasft.evaluation.examples import Examples
 from kerasft.evaluation.inputs import read_examples
@@ -49,15 +48,8 @@ def report_to_dict(report: "Report") -> dict[str, Any]:
     )
 
 
-def report_from_dict(cls: "type[Report]", content: Any, source: str) -> "Report":
+def report_from_dict(cls: "type[Report]", content: dict[str, Any], source: str) -> "Report":
     """The report again; `source` says where it came from, for the error."""
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{source} holds no report of kerasft's. {received('content', content)}")
-    if content.get("version") != VERSION:
-        raise DataError(
-            f"{source} holds a report of version {content.get('version')!r}, and this kerasft "
-            f"reads version {VERSION}."
-        )
     try:
         confusion = content["confusion"]
         return cls(

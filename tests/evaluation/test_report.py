@@ -1,5 +1,6 @@
 """Reports as text, Markdown, HTML and JSON, and back."""
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -157,6 +158,19 @@ def test_a_report_comes_back_from_its_file(name, tmp_path):
     assert loaded.mistakes == report.mistakes
     assert np.array_equal(loaded.probabilities, report.probabilities)
     assert json.loads(path.read_text()) == json.loads(json.dumps(report.to_dict(), allow_nan=False))
+
+
+def test_notes_are_shown_and_saved(tmp_path):
+    report = dataclasses.replace(REPORTS["binary"], notes=("Made at 2 a.m.",))
+    assert "Made at 2 a.m." in " ".join(str(report).split())
+    report.save(tmp_path / "report.json")
+    assert Report.load(tmp_path / "report.json").notes == ("Made at 2 a.m.",)
+    content = json.loads((tmp_path / "report.json").read_text())
+    del content["notes"], content["class_intervals"]  # as older versions wrote it
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    older = Report.load(tmp_path / "report.json")
+    assert (older.notes, older.class_intervals) == ((), {})
+    assert "Precision" in str(older)
 
 
 def test_save_says_which_endings_there_are(tmp_path):
