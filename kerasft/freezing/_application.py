@@ -1,5 +1,6 @@
 """Putting a plan in place on a model, and taking it away again."""
 
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from kerasft.freezing.optimizer_state import (
     refuse_several,
 )
 from kerasft.freezing.pin import pin, unpin
-from kerasft.structure import LayerView, Structure, walk
+from kerasft.structure import LayerView, Structure, take_apart, walk
 
 if TYPE_CHECKING:
     from kerasft.freezing.plan import Plan
@@ -38,18 +39,23 @@ class Application:
     def __init__(self, structure: Structure, plan: "Plan") -> None:
         self.model = structure.model
         self.plan = plan
-        self._structure = structure
-        decisions = plan.decisions
-        self._trains = {
-            id(view.variable): decisions[view.path]
-            for view in structure.variables
-            if view.is_parameter
-        }
+        self._look_at(structure)
         self._layer_flags: list[tuple[keras.layers.Layer, bool]] = []
         self._variable_flags: list[tuple[Any, bool]] = []
         self._pinned: list[keras.layers.Layer] = []
         self._former: Application | None = None
         self._own_save_assets: Callable[[str], None] | None = None
+
+    def _look_at(self, structure: Structure) -> None:
+        self._structure = structure
+        decisions = self.plan.decisions
+        self._trains: dict[int, bool] = {}
+        for view in structure.variables:
+            if view.is_parameter:
+                # A LoRA that came after the plan was made trains where the kernel under it would.
+                below = (v.path for v in view.layer.variables if not v.is_parameter)
+                decided = decisions.get(view.path, any(decisions.get(path) for path in below))
+                self._trains[id(view.variable)] = decided
 
     def put_in_place(self) -> None:
         """Set the flags and pins; a plan already in force is taken away for it."""
@@ -92,6 +98,7 @@ class Application:
             refresh(self.model)
         else:
             before_it = self._former._former
+            self._former._look_at(take_apart(self.model))
             self._former.put_in_place()
             self._former._former = before_it
 
@@ -104,6 +111,10 @@ class Application:
                 layer.trainable = flag
         for variable, flag in self._variable_flags:
             variable.trainable = flag
+        # What has come to lie under a LoRA since then stays as it is.
+        for view in take_apart(self.model).variables:
+            if not view.is_parameter and id(view.variable) in self._trains:
+                view.variable.trainable = False
         self.model.__dict__.pop("save_assets", None)
         self.model.__dict__.pop(_IN_FORCE, None)
         self._pinned = []
@@ -114,59 +125,51 @@ class Application:
         for layer in [self.model, *(layer for _, layer in walk(self.model))]:
             layer.trainable = True
         if self.plan.frozen_mode == "inference":
-            for layer in self._outermost_frozen():
-                layer.trainable = False
+            for layer in self._frozen_layers():
+                if layer.weights:
+                    layer.trainable = False
         for view in self._structure.variables:
             wanted = self._trains.get(id(view.variable), False)
             if view.variable.trainable is not wanted:
                 view.variable.trainable = wanted
 
-    def _outermost_frozen(self) -> list[keras.layers.Layer]:
-        """The highest layers of the tree below which weights lie and none trains."""
+    def _layers_to_pin(self) -> list[keras.layers.Layer]:
+        keeping = self.plan.keeps_statistics
+        kept = [view.layer for view in self._structure.layers if view.path in keeping]
+        return [*self._frozen_layers(), *kept]
+
+    def _frozen_layers(self) -> list[keras.layers.Layer]:
+        """The highest layers of the tree below which all is frozen."""
         found: list[keras.layers.Layer] = []
         covered: set[int] = set()
         for _, layer in walk(self.model):
-            if id(layer) in covered or not layer.weights:
-                continue
-            if not any(self._trains.get(id(variable), False) for variable in layer.weights):
+            decisions = [self._trains[id(v)] for v in layer.weights if id(v) in self._trains]
+            if id(layer) not in covered and decisions and not any(decisions):
                 found.append(layer)
-                covered.update(id(below) for _, below in walk(layer))
+                covered.update([id(layer), *(id(below) for _, below in walk(layer))])
+        # Layers without parameters, such as dropout, are frozen where they stand among frozen ones.
+        for view in self._structure.layers:
+            parameters = any(variable.is_parameter for variable in view.variables)
+            if not parameters and id(view.layer) not in covered and self._lies_in_frozen(view):
+                found.append(view.layer)
         return found
 
-    def _layers_to_pin(self) -> list[keras.layers.Layer]:
-        frozen = self._outermost_frozen()
-        covered = {id(layer) for layer in frozen}
-        for layer in frozen:
-            covered.update(id(below) for _, below in walk(layer))
-        keeping = self.plan.keeps_statistics
-        for view in self._structure.layers:
-            if id(view.layer) in covered:
-                continue
-            if view.path in keeping or (not view.variables and self._lies_in_frozen(view)):
-                frozen.append(view.layer)
-        return frozen
-
     def _lies_in_frozen(self, view: LayerView) -> bool:
-        """Whether a layer without weights, dropout say, stands inside a frozen block.
+        """Whether a layer without parameters stands in a frozen block, or in a frozen head.
 
-        One that comes before any weight is not part of a frozen block: it augments the data.
+        One without weights that comes before any weight is not part of a frozen block: it augments
+        the data.
         """
-        if view.in_head:
+        layers = self._structure.layers
+        before = itertools.takewhile(lambda other: other is not view, layers)
+        if not view.variables and not any(other.variables for other in before):
             return False
-        seen_weights = False
-        for other in self._structure.layers:
-            if other is view:
-                break
-            seen_weights = seen_weights or bool(other.variables)
-        if not seen_weights:
-            return False
-        neighbours = [
-            variable
-            for other in self._structure.layers
-            if other.block == view.block and not other.in_head
+        return not any(
+            self._trains.get(id(variable.variable), False)
+            for other in layers
+            if (other.block, other.in_head) == (view.block, view.in_head)
             for variable in other.variables
-        ]
-        return not any(self._trains.get(id(variable.variable), False) for variable in neighbours)
+        )
 
     def _save_assets(self, directory: str) -> None:
         if self._own_save_assets is not None:

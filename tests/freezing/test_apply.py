@@ -7,6 +7,15 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from exactness import (
+    changed,
+    check_deterministic,
+    check_exactly_the_planned_weights_change,
+    compile_,
+    moved_by_fit,
+    outputs,
+    values,
+)
 from models import (
     SubclassedModel,
     bert_task,
@@ -21,7 +30,7 @@ from kerasft import TrainEverything, TrainHead, TrainLastBlocks, TrainLastLayers
 from kerasft.errors import PlanError, SelectorError, UnsupportedError
 from kerasft.freezing import FreezePolicy
 from kerasft.freezing.pin import is_pinned
-from kerasft.structure import say, take_apart, walk
+from kerasft.structure import say, walk
 
 
 def subclassed():
@@ -58,48 +67,7 @@ def _case(request):
     return model, batch()
 
 
-def compile_(model, **kwargs):
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-2), loss=loss, **kwargs)
-
-
-def values(model):
-    return {
-        v.path: keras.ops.convert_to_numpy(v.variable).copy() for v in take_apart(model).variables
-    }
-
-
-def outputs(model, x, training):
-    return keras.ops.convert_to_numpy(model(x, training=training))
-
-
-def changed(before, after):
-    return {path for path in before if not np.array_equal(before[path], after[path])}
-
-
-def reached(paths):
-    """Leaves out what no loss reaches: a pooler that the head does not read, a key's bias.
-
-    Softmax is blind to a constant added to every score, so the gradient of the key's bias is
-    zero up to rounding.
-    """
-    return {p for p in paths if "pooled_dense" not in p and "key/bias" not in p}
-
-
 POLICIES = [TrainHead(), TrainLastBlocks(1), TrainLastLayers(1), TrainEverything()]
-
-
-def check_exactly_the_planned_weights_change(model, plan, x, y):
-    before = values(model)
-    model.fit(x, y, epochs=2, batch_size=3, verbose=0)
-    moved = changed(before, values(model))
-
-    planned = {path for path, trains in plan.decisions.items() if trains}
-    statistics = {path for path in before if "moving_" in path}
-    assert moved - statistics <= planned
-    assert reached(planned) <= moved
-    for path in statistics:  # batch norm's statistics move with its layer, and only then
-        assert (path in moved) == (path.rpartition("/")[0] + "/gamma" in planned)
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=repr)
@@ -164,9 +132,7 @@ def test_frozen_layers_run_as_in_inference(case):
     for layer in (layer for _, layer in walk(model)):
         if isinstance(layer, keras.layers.Dropout) and layer.name == "classifier_dropout":
             layer.rate = 0.0  # the task's own head may be stochastic
-    first = outputs(model, x, training=True)
-    np.testing.assert_array_equal(first, outputs(model, x, training=True))
-    np.testing.assert_array_equal(first, outputs(model, x, training=False))
+    check_deterministic(model, x)
 
 
 def test_a_pin_does_not_silence_the_layers_after_it():
@@ -253,6 +219,45 @@ def test_what_a_user_froze_before_trains_if_the_plan_says_so():
     assert len(model.trainable_variables) == 4
     plan.undo()
     assert not model.layers[0].trainable
+
+
+def test_a_norm_without_scale_and_offset_goes_with_its_neighbours():
+    """It has nothing to train, and yet it is frozen or not."""
+    inputs = keras.Input((5,))
+    x = inputs
+    for name in ("a", "b"):
+        x = keras.layers.Dense(4, name=name)(x)
+        x = keras.layers.BatchNormalization(center=False, scale=False, name=f"{name}_norm")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="top")(x))
+    say(model, blocks=[["a", "a_norm"], ["b", "b_norm"]], head=["top"])
+    compile_(model, run_eagerly=True)
+    for policy, moving in [
+        (TrainEverything(), {"a", "b"}),
+        (TrainLastBlocks(1), {"b"}),
+        (TrainHead(), set()),
+        (TrainHead(frozen_mode="training"), {"a", "b"}),
+    ]:
+        policy.apply(model)
+        statistics = {path for path in moved_by_fit(model, *vectors()) if "moving_" in path}
+        assert {path.partition("_norm")[0] for path in statistics} == moving
+        if policy != TrainHead(frozen_mode="training"):
+            assert {la.name for la in model.layers if not la.trainable} == {
+                f"{name}{part}" for name in {"a", "b"} - moving for part in ("", "_norm")
+            }
+
+
+def test_dropout_in_a_frozen_head_is_silent():
+    inputs = keras.Input((5,))
+    x = keras.layers.Dense(4, name="body")(inputs)
+    x = keras.layers.Dropout(0.5, name="head_dropout")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="top")(x))
+    say(model, head=["head_dropout", "top"])
+    x, _ = vectors()
+    plan = TrainSelected("body", and_head=False).apply(model)
+    check_deterministic(model, x)
+    plan.undo()
+    TrainHead().apply(model)
+    assert not np.array_equal(outputs(model, x, training=True), outputs(model, x, training=False))
 
 
 def test_assets_of_the_model_itself_are_saved_too(tmp_path):

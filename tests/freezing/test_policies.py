@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from exactness import compile_, moved_by_fit
 from models import flat_bert, image_batch, small_resnet
 
 import kerasft
@@ -21,23 +22,13 @@ from kerasft import (
 )
 from kerasft.errors import ArgumentError, PlanError, SelectorError
 from kerasft.freezing import FreezePolicy, Plan, is_pinned, stages_of
-from kerasft.structure import say, take_apart
-
-
-def values(model):
-    return {
-        v.path: keras.ops.convert_to_numpy(v.variable).copy() for v in take_apart(model).variables
-    }
+from kerasft.structure import say
 
 
 def changed_by_training(model, x, y):
     if not model.compiled:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(1e-2), loss=loss, run_eagerly=True)
-    before = values(model)
-    model.fit(x, y, batch_size=3, verbose=0)
-    after = values(model)
-    return {path for path in before if not np.array_equal(before[path], after[path])}
+        compile_(model, run_eagerly=True)
+    return moved_by_fit(model, x, y)
 
 
 def chain(count, head=True):
