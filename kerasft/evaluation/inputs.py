@@ -131,7 +131,7 @@ def _read_classes(
         )
     classes = 2 if task == "binary" else columns
     names = _read_class_names(class_names, classes)
-    probabilities = _check_probabilities(task, probabilities, tolerance)
+    probabilities = check_class_probabilities(task, probabilities, tolerance)
     if task == "multilabel":
         probabilities = probabilities.reshape(len(probabilities), -1)
         labels = read_label_sets(labels, probabilities.shape)
@@ -140,7 +140,8 @@ def _read_classes(
     return Examples(task, labels, probabilities, names, _read_threshold(task, threshold, classes))
 
 
-def _check_probabilities(task: str, probabilities: np.ndarray, tolerance: float) -> np.ndarray:
+def check_class_probabilities(task: str, probabilities: np.ndarray, tolerance: float) -> np.ndarray:
+    """Within [0, 1], rows that sum to one, and of two columns the second for a binary task."""
     outside = (probabilities < -_RANGE_TOLERANCE) | (probabilities > 1 + _RANGE_TOLERANCE)
     if outside.any():
         rows: np.ndarray = np.any(outside.reshape(len(outside), -1), axis=1)

@@ -5,6 +5,7 @@ from kerasft.evaluation.rendering.files import read_json, save_in_form, write_wh
 from kerasft.evaluation.rendering.html import as_fragment
 from kerasft.evaluation.rendering.report_document import report_document
 from kerasft.evaluation.rendering.text import as_rich, as_text
+from kerasft.evaluation.rendering.thresholds_document import thresholds_document
 
 __all__ = [
     "as_fragment",
@@ -14,5 +15,6 @@ __all__ = [
     "read_json",
     "report_document",
     "save_in_form",
+    "thresholds_document",
     "write_whole",
 ]
