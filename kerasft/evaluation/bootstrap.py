@@ -35,9 +35,6 @@ def draw_figures(several: Sequence[Examples], resamples: int, seed: int) -> list
 
     All must be of one length: example i of one is drawn whenever example i of the others is.
     A draw of ten thousand examples of two classes takes about 0.6 milliseconds.
-
-    The examples of a draw scatter more within the bins of a calibration error than those that were
-    drawn from, so that the draws lie above the value by a bias. They are moved down by it.
     """
     random = np.random.default_rng(seed)
     count = len(several[0])
@@ -56,10 +53,18 @@ def draw_figures(several: Sequence[Examples], resamples: int, seed: int) -> list
         )
         if "calibration_error" in whole:
             value = figures(np.ones(count)).whole["calibration_error"]
-            moved = whole["calibration_error"] - (whole["calibration_error"].mean() - value)
-            whole["calibration_error"] = np.maximum(moved, 0.0)
+            whole["calibration_error"] = without_bias(whole["calibration_error"], value)
         result.append(Figures(whole, classes))
     return result
+
+
+def without_bias(draws: np.ndarray, value: float) -> np.ndarray:
+    """The draws of a calibration error, moved so that their mean is its value.
+
+    The examples of a draw scatter more within the bins than those that were drawn from, so that the
+    draws lie above the value by a bias.
+    """
+    return np.maximum(draws - (draws.mean() - value), 0.0)
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:
@@ -81,7 +86,7 @@ def figures_by_weight(examples: Examples) -> Callable[[np.ndarray], Figures]:
         return _regression_by_weight(examples)
     count = _counts_by_weight(examples)
     areas = _areas_by_weight(examples)
-    calibration_error = _calibration_error_by_weight(examples)
+    calibration_error = calibration_error_by_weight(examples)
     losses, right = examples.losses, examples.correct.astype(np.float64)
 
     def figures(weights: np.ndarray) -> Figures:
@@ -174,7 +179,7 @@ def _areas_by_weight(examples: Examples) -> Callable[[np.ndarray], dict[str, flo
     return areas
 
 
-def _calibration_error_by_weight(examples: Examples) -> Callable[[np.ndarray], float]:
+def calibration_error_by_weight(examples: Examples) -> Callable[[np.ndarray], float]:
     """A function from weights to the ECE; every label of an example has the example's weight."""
     confidence, correct = confidences(examples)
     index, off = bin_numbers(confidence), correct - confidence

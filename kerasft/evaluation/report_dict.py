@@ -10,6 +10,7 @@ from kerasft.errors import DataError
 from kerasft.evaluation.examples import Examples
 from kerasft.evaluation.inputs import read_examples
 from kerasft.evaluation.mistake import Mistake
+from kerasft.evaluation.plain_values import pair, plain
 from kerasft.evaluation.verdicts import Limits, Verdict
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ VERSION = 1
 def report_to_dict(report: "Report") -> dict[str, Any]:
     """What `Report.to_dict` documents. JSON has no NaN: it becomes None."""
     threshold = report.examples.threshold
-    return _without_nan(
+    return plain(
         {
             "format": FORMAT,
             "version": VERSION,
@@ -94,22 +95,8 @@ def _examples(content: dict[str, Any]) -> Examples:
     )
 
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(inner) for inner in value]
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return value
-
-
 def _intervals(bounds: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    return {name: (_number(low), _number(high)) for name, (low, high) in bounds.items()}
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    return {name: pair(each) for name, each in bounds.items()}
 
 
 def _with_nan(figures: dict[str, Any]) -> dict[str, Any]:

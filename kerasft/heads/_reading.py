@@ -28,7 +28,7 @@ def check_temperature(value: Any, num_classes: int, multi_label: bool) -> Number
     return _numbers("temperature", value, num_classes, multi_label, above=0)
 
 
-def _numbers(name: str, value: Any, count: int, multi_label: bool, **bounds: float) -> Numbers:
+def _numbers(name: str, value: Any, count: int, multi_label: bool, **bounds: Any) -> Numbers:
     if not np.ndim(value) or isinstance(value, str):
         return check_number(name, value, **bounds)
     if not multi_label or np.shape(value) != (count,):

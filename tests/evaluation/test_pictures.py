@@ -11,6 +11,7 @@ import kerasft.evaluation
 from kerasft.errors import ArgumentError
 from kerasft.evaluation import (
     evaluate_arrays,
+    fit_temperature,
     plot_confusion_matrix,
     plot_learning_curves,
     plot_precision_recall,
@@ -154,6 +155,23 @@ def test_reliability_draws_each_filled_bin():
     drawn(plot_reliability(random_report(4)))
 
 
+def test_reliability_before_and_after_in_different_styles():
+    sure = evaluate_arrays([1, 1, 1, 0], [0.97, 0.97, 0.97, 0.97], bootstrap=0)
+    calm = evaluate_arrays([1, 1, 1, 0], [0.75, 0.75, 0.75, 0.75], bootstrap=0)
+    figure = drawn(plot_reliability(calm, before=sure))
+    (after,) = lines(figure.axes[0], "right, at mean confidence")
+    (before,) = lines(figure.axes[0], "before, at mean confidence")
+    assert list(before.get_xdata()) == pytest.approx([0.97])
+    assert list(after.get_xdata()) == pytest.approx([0.75])
+    assert before.get_marker() != after.get_marker()
+    assert before.get_linestyle() != after.get_linestyle()
+    assert "calibration error 0.220, then 0.000" in figure.axes[0].get_title()
+    # A fitted temperature brings both of them along.
+    fitted = fit_temperature([1, 1, 1, 0], [0.97] * 4, bootstrap=0)
+    again = drawn(plot_reliability(fitted))
+    assert again.axes[0].get_title() == figure.axes[0].get_title()
+
+
 def test_precision_recall_marks_the_threshold():
     report = evaluate_arrays([0, 0, 1, 1], [0.1, 0.6, 0.55, 0.9], threshold=0.5, bootstrap=0)
     figure = drawn(plot_precision_recall(report))
@@ -185,6 +203,8 @@ def test_pictures_of_the_wrong_task():
     for plot in (plot_reliability, plot_precision_recall):
         with pytest.raises(ArgumentError, match="`report` must be a Report of a classification"):
             plot(regression)
+    with pytest.raises(ArgumentError, match="`before` must be a Report of a classification"):
+        plot_reliability(random_report(3), before=regression)
     with pytest.raises(ArgumentError, match="`report` must be a Report of a regression"):
         plot_predictions(random_report(3))
     only_negative = evaluate_arrays([0, 0], [0.1, 0.2], bootstrap=0)

@@ -46,10 +46,10 @@ def thresholds_document(thresholds: "Thresholds") -> Document:
             "not chosen on."
         )
     several = len(thresholds.choices) > 1
-    figures = []
+    figures: list[tuple[str, ...]] = []
     for choice in thresholds.choices:
         figures += _rows(choice, several)
-    columns = ("figure", "at 0.5", "at the threshold", "interval", "unseen")
+    columns: tuple[str, ...] = ("figure", "at 0.5", "at the threshold", "interval", "unseen")
     if several:
         columns = ("class", *columns)
     text = (0, 1) if several else (0,)
@@ -79,7 +79,7 @@ def _thresholds(thresholds: "Thresholds") -> Table:
 
 
 def _rows(choice: "ThresholdChoice", several: bool) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, value in choice.figures.items():
         bounds = choice.intervals.get(name)
         row = (

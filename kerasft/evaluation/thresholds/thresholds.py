@@ -1,7 +1,6 @@
 """What `choose_threshold` gives back."""
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from kerasft._checks import check_number, fail
 from kerasft.errors import DataError
 from kerasft.evaluation.inputs import check_class_probabilities
+from kerasft.evaluation.plain_values import number, pair, plain
 from kerasft.evaluation.raw_arrays import read_probabilities
 from kerasft.evaluation.rendering import (
     as_fragment,
@@ -103,14 +103,14 @@ class Thresholds:
             fail("probabilities", said.shape, f"of shape {shapes}", error=DataError)
         said = check_class_probabilities(self.task, said, tolerance)
         if self.task == "multilabel":
-            said = said.reshape(len(said), -1)
+            said = said.reshape(len(said), columns)
         return (said > np.asarray(self.threshold)).astype(np.int64)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in plain numbers, strings, lists and dicts; NaN becomes None."""
         content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        choices = [_plain(vars(choice)) for choice in self.choices]
-        return {"format": FORMAT, "version": VERSION} | _plain(content) | {"choices": choices}
+        choices = [plain(vars(choice)) for choice in self.choices]
+        return {"format": FORMAT, "version": VERSION} | plain(content) | {"choices": choices}
 
     def save(self, path: "str | os.PathLike[str]") -> None:
         """Write them whole, in the form that the path's ending says.
@@ -194,26 +194,16 @@ def _verdicts(thresholds: Thresholds) -> list[Verdict]:
     return found
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, np.floating):
-        value = float(value)
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
 def _read_choice(entry: dict[str, Any]) -> ThresholdChoice:
     check_number("threshold", entry["threshold"], minimum=0, maximum=1)
     figures = {
-        part: {name: _number(value) for name, value in entry[part].items()}
+        part: {name: number(value) for name, value in entry[part].items()}
         for part in ("figures", "at_half", "unseen")
     }
-    intervals = {name: _pair(bounds) for name, bounds in entry["intervals"].items()}
+    intervals = {name: pair(bounds) for name, bounds in entry["intervals"].items()}
     between = entry["threshold_interval"]
     curve = {
-        name: np.array([_number(value) for value in values], dtype=np.float64)
+        name: np.array([number(value) for value in values], dtype=np.float64)
         for name, values in entry["curve"].items()
     }
     return ThresholdChoice(
@@ -221,16 +211,7 @@ def _read_choice(entry: dict[str, Any]) -> ThresholdChoice:
         | figures
         | {
             "intervals": intervals,
-            "threshold_interval": None if between is None else _pair(between),
+            "threshold_interval": None if between is None else pair(between),
             "curve": curve,
         }
     )
-
-
-def _pair(bounds: list[float | None]) -> tuple[float, float]:
-    low, high = bounds
-    return _number(low), _number(high)
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
