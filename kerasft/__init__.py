@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kerasft.backbones import Backbone
     from kerasft.features import FeatureCache
     from kerasft.saving import load_model
-    from kerasft.tuning import evaluate
+    from kerasft.tuning import evaluate, find_learning_rate
 
 __version__ = "0.1.0"
 
@@ -58,6 +58,7 @@ __all__ = [
     "evaluate",
     "evaluation",
     "features",
+    "find_learning_rate",
     "freezing",
     "heads",
     "load_model",
@@ -82,6 +83,7 @@ _NAMES_WHEN_USED = {
     "Backbone": "kerasft.backbones",
     "FeatureCache": "kerasft.features",
     "evaluate": "kerasft.tuning",
+    "find_learning_rate": "kerasft.tuning",
     "load_model": "kerasft.saving",
 }
 

@@ -8,11 +8,15 @@ from kerasft.evaluation.mistake import Mistake
 from kerasft.evaluation.pictures import (
     plot_confusion_matrix,
     plot_learning_curves,
+    plot_learning_rates,
     plot_precision_recall,
     plot_predictions,
     plot_reliability,
+    plot_thresholds,
 )
 from kerasft.evaluation.report import Report
+from kerasft.evaluation.temperatures import Temperature, fit_temperature
+from kerasft.evaluation.thresholds import ThresholdChoice, Thresholds, choose_threshold
 from kerasft.evaluation.verdicts import Limits, Verdict
 
 __all__ = [
@@ -21,12 +25,19 @@ __all__ = [
     "McNemar",
     "Mistake",
     "Report",
+    "Temperature",
+    "ThresholdChoice",
+    "Thresholds",
     "Verdict",
+    "choose_threshold",
     "evaluate_arrays",
     "expected_calibration_error",
+    "fit_temperature",
     "plot_confusion_matrix",
     "plot_learning_curves",
+    "plot_learning_rates",
     "plot_precision_recall",
     "plot_predictions",
     "plot_reliability",
+    "plot_thresholds",
 ]
