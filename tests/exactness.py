@@ -46,7 +46,7 @@ def moving_statistics(model, plan):
     """The statistics that a fit should move: those of layers that run in training mode.
 
     A layer that has nothing to train goes by what trains in the layers that hold it, and then by
-    what trains in its block.
+    what trains in its block, or in the last block before it that has something to train.
     """
     structure = take_apart(model)
     if plan.frozen_mode == "training":
@@ -58,19 +58,23 @@ def moving_statistics(model, plan):
         decisions = [trains[id(weight)] for weight in weights if id(weight) in trains]
         return bool(decisions) and not any(decisions)
 
-    def runs_in_inference(view):
-        parts = view.path.split("/")
-        holders = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
-        block = [
+    def block_of(view):
+        return [
             v.variable
             for other in structure.layers
             if (other.block, other.in_head) == (view.block, view.in_head)
             for v in other.variables
         ]
+
+    def runs_in_inference(view):
+        parts = view.path.split("/")
+        holders = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        blocks = [block_of(other) for other in structure.layers[: structure.layers.index(view) + 1]]
+        own = next((block for block in reversed(blocks) if trains.keys() & set(map(id, block))), [])
         return (
             view.path in plan.keeps_statistics
             or any(frozen(layers[path].weights) for path in holders)
-            or (not any(v.is_parameter for v in view.variables) and frozen(block))
+            or (not any(v.is_parameter for v in view.variables) and frozen(own))
         )
 
     return {

@@ -1,6 +1,5 @@
 """Putting a plan in place on a model, and taking it away again."""
 
-import itertools
 import json
 import os
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from kerasft.freezing.optimizer_state import (
     refuse_several,
 )
 from kerasft.freezing.pin import pin, unpin
-from kerasft.structure import LayerView, Structure, take_apart, walk
+from kerasft.structure import Structure, take_apart, walk
 
 if TYPE_CHECKING:
     from kerasft.freezing.plan import Plan
@@ -148,28 +147,33 @@ class Application:
                 found.append(layer)
                 covered.update([id(layer), *(id(below) for _, below in walk(layer))])
         # Layers without parameters, such as dropout, are frozen where they stand among frozen ones.
+        # One without weights that comes before any weight does not: it augments the data.
+        frozen_blocks, seen_weights = self._frozen_blocks(), False
         for view in self._structure.layers:
+            seen_weights = seen_weights or bool(view.variables)
             parameters = any(variable.is_parameter for variable in view.variables)
-            if not parameters and id(view.layer) not in covered and self._lies_in_frozen(view):
+            stands_among_frozen = seen_weights and (view.block, view.in_head) in frozen_blocks
+            if not parameters and stands_among_frozen and id(view.layer) not in covered:
                 found.append(view.layer)
         return found
 
-    def _lies_in_frozen(self, view: LayerView) -> bool:
-        """Whether a layer without parameters stands in a frozen block, or in a frozen head.
+    def _frozen_blocks(self) -> set[tuple[int | None, bool]]:
+        """The blocks, and perhaps the head, in which nothing trains.
 
-        One without weights that comes before any weight is not part of a frozen block: it augments
-        the data.
+        One that has nothing to train goes with the last one before it that has.
         """
-        layers = self._structure.layers
-        before = itertools.takewhile(lambda other: other is not view, layers)
-        if not view.variables and not any(other.variables for other in before):
-            return False
-        return not any(
-            self._trains.get(id(variable.variable), False)
-            for other in layers
-            if (other.block, other.in_head) == (view.block, view.in_head)
-            for variable in other.variables
-        )
+        decisions: dict[tuple[int | None, bool], list[bool]] = {}
+        for view in self._structure.layers:
+            of_block = decisions.setdefault((view.block, view.in_head), [])
+            ids = (id(variable.variable) for variable in view.variables)
+            of_block += [self._trains[key] for key in ids if key in self._trains]
+        blocks = list(decisions)
+        frozen = set()
+        for place, block in enumerate(blocks):
+            nearest = [*reversed(blocks[: place + 1]), *blocks[place + 1 :]]
+            if not any(next((decisions[key] for key in nearest if decisions[key]), [])):
+                frozen.add(block)
+        return frozen
 
     def _save_assets(self, directory: str) -> None:
         if self._own_save_assets is not None:
