@@ -1,6 +1,7 @@
 """`LengthGroupedBatches`: the data set that `fit`, `evaluate` and `predict` are given."""
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -124,6 +125,7 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         self._next_epoch = 0
         self._in_pass = False
         self._pass_is_due = False
+        self._keras_thread = 0
         self._go_to(0)
 
     # ---- what is in it -------------------------------------------------------------------------
@@ -223,6 +225,10 @@ class LengthGroupedBatches(keras.utils.PyDataset):
             self._pass_is_due = False
             self._go_to(self._next_epoch)
             self._next_epoch += 1
+        elif self._in_pass and threading.get_ident() == self._keras_thread:
+            # On several devices, and on JAX and PyTorch, Keras reads a batch to build the model,
+            # and then starts over: that was no pass. (The readers of tf.data have other threads.)
+            self._next_epoch = self._epoch
         self._places = {}
         return len(self)
 
@@ -248,6 +254,7 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         # With `steps_per_epoch` an epoch can go on in the middle of a pass, so that a pass begins
         # only when a new reader does.
         self._in_pass = self._pass_is_due = True
+        self._keras_thread = threading.get_ident()
 
     def on_epoch_end(self) -> None:
         """Keras calls it at the end of each epoch."""

@@ -106,6 +106,23 @@ def test_a_new_reader_sees_two_lengths_where_the_last_one_broke_off():
     assert len({train[index][0].shape[1] for index in (0, 1)}) == 2
 
 
+def test_a_batch_read_to_build_a_model_is_no_pass():
+    """On several devices, and on JAX and PyTorch, `fit` reads a batch, and then starts over."""
+    train = make(list(range(1, 31)), shuffle=True)
+    train.on_epoch_begin()
+    assert train.num_batches == 8
+    train[5]
+    assert train.num_batches == 8
+    train.on_epoch_end()
+    for epoch in range(3):
+        train.on_epoch_begin()
+        assert train.num_batches == 8
+        given = [train[index][1].tolist() for index in (3, 1, 2)]
+        assert train.epoch == epoch
+        assert given == [train.rows(place).tolist() for place in range(3)]
+        train.on_epoch_end()
+
+
 def test_predict_comes_in_the_order_that_is_told(model):
     lengths = np.random.default_rng(0).integers(1, 40, 30)
     batches = LengthGroupedBatches(
