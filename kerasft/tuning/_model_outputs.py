@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasft._checks import fail
 from kerasft.errors import DataError, UnsupportedError
+from kerasft.evaluation.temperatures import logits as scaling
 from kerasft.heads import Head
 
 _PROBABILITIES = ("sigmoid", "softmax", "hard_sigmoid")
@@ -29,6 +30,7 @@ class ModelSays(NamedTuple):
     from_logits: bool | None = None
     columns: int | None = None
     class_names: Sequence[str] | None = None
+    head: Head | None = None
 
 
 def what_the_model_says(model: keras.Model) -> ModelSays:
@@ -41,7 +43,7 @@ def what_the_model_says(model: keras.Model) -> ModelSays:
         names = getattr(layer, "class_names", None)
         columns = columns or getattr(layer, "num_classes", getattr(layer, "num_outputs", None))
         if layer.task == "regression" or logits is not None:
-            return ModelSays(layer.task, logits, columns, names)
+            return ModelSays(layer.task, logits, columns, names, layer)
     names = getattr(layer, "class_names", None)
     loss = _compiled_loss(model)
     name = _loss_name(loss)
@@ -98,18 +100,36 @@ def _loss_name(loss: Any) -> str:
 
 
 def to_probabilities(
-    outputs: np.ndarray, labels: np.ndarray, task: str | None, from_logits: bool | None
+    outputs: np.ndarray,
+    labels: np.ndarray,
+    task: str | None,
+    from_logits: bool | None,
+    temperature: Any = 1.0,
 ) -> np.ndarray:
-    """Probabilities from logits; what is not known to be either is refused, not guessed."""
-    if task == "regression" or outputs.ndim > 2 or from_logits is False:
+    """Probabilities at a temperature; what is not known to be logits or none is refused."""
+    if task == "regression" or outputs.ndim > 2:
         return outputs
     values = outputs.astype(np.float64)
-    single = values.ndim == 1 or values.shape[1] == 1
+    if not are_logits(values, labels, task, from_logits):
+        if np.all(np.asarray(temperature) == 1):
+            return outputs
+        return _scaled(values, kind_of(values, labels, task), temperature)
+    return scaling.to_probabilities(values, kind_of(values, labels, task), temperature)
+
+
+def are_logits(
+    values: np.ndarray, labels: np.ndarray, task: str | None, from_logits: bool | None
+) -> bool:
+    """Whether outputs are logits; refused where it is not known, or cannot be.
+
+    Outputs that are neither are none here: `evaluate_arrays` says what is wrong with them.
+    """
+    if from_logits is False:
+        return False
     within = bool(((values >= 0) & (values <= 1)).all())
-    sums_to_one = not single and within and bool((abs(values.sum(axis=1) - 1) < 1e-5).all())
     if from_logits is None:
         if task is None and labels.dtype.kind == "f" and not np.all(labels == np.round(labels)):
-            return outputs  # numbers for a regression: evaluate_arrays decides
+            return False  # numbers for a regression: evaluate_arrays decides
         if not within and np.isfinite(values).all():
             fail(
                 "from_logits",
@@ -119,8 +139,9 @@ def to_probabilities(
                 "probabilities: pass from_logits=True if they are logits, or task='regression'.",
                 DataError,
             )
-        return outputs
-    if sums_to_one and len(values) > 1:
+        return False
+    several = values.ndim == 2 and values.shape[1] > 1 and within
+    if several and len(values) > 1 and bool((abs(values.sum(axis=1) - 1) < 1e-5).all()):
         fail(
             "from_logits",
             True,
@@ -129,10 +150,25 @@ def to_probabilities(
             "loss that the model was compiled with.",
             DataError,
         )
+    return True
+
+
+def kind_of(values: np.ndarray, labels: np.ndarray, task: str | None) -> str:
+    """`"multiclass"` where the columns exclude each other (a softmax), else `"multilabel"`."""
+    single = values.ndim == 1 or values.shape[1] == 1
     if single or task == "multilabel" or (task is None and _several_labels(labels, values)):
-        return (1.0 + np.tanh(values / 2.0)) / 2.0  # the logistic function, which cannot overflow
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+        return "multilabel"
+    return "multiclass"
+
+
+def _scaled(values: np.ndarray, kind: str, temperature: Any) -> np.ndarray:
+    """Probabilities at a temperature; what are none stay as they are, to be refused."""
+    sound = bool(((values >= 0) & (values <= 1)).all())
+    if kind == "multiclass":
+        sound = sound and bool((abs(values.sum(axis=1) - 1) < 1e-3).all())
+    if not sound:
+        return values
+    return scaling.to_probabilities(scaling.to_logits(values, kind), kind, temperature)
 
 
 def _several_labels(labels: np.ndarray, values: np.ndarray) -> bool:

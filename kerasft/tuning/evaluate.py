@@ -1,18 +1,16 @@
 """Run a model over labelled data and judge what it says."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerasft._checks import check_bool, check_choice, check_int, check_type, fail
-from kerasft.errors import DataError
+from kerasft._checks import check_number, fail
 from kerasft.evaluation import Limits, Report, evaluate_arrays
-from kerasft.evaluation.examples import TASKS
-from kerasft.evaluation.inputs import read_examples
-from kerasft.tuning._model_outputs import to_probabilities, what_the_model_says
-from kerasft.tuning._prediction import predict
+from kerasft.tuning._judged_model import JudgedModel, judged_model
+from kerasft.tuning._model_outputs import to_probabilities
 
 
 def evaluate(
@@ -23,7 +21,8 @@ def evaluate(
     inputs: Any = None,
     task: str | None = None,
     from_logits: bool | None = None,
-    threshold: float | Sequence[float] = 0.5,
+    threshold: float | Sequence[float] | None = None,
+    temperature: float | Sequence[float] | None = None,
     batch_size: int | None = None,
     verbose: str | int = "auto",
     bootstrap: int = 1000,
@@ -40,7 +39,10 @@ def evaluate(
     as, in this order, `from_logits` says, or the `kerasft.Head` at the model's output, or a
     sigmoid or softmax there, or the loss that the model was compiled with; without any of these,
     outputs within [0, 1] (and summing to one) are taken for probabilities, and others refused.
-    Likewise for the task. Sample weights in the data are left out: each example counts once.
+    Likewise for the task. Where neither is given, it goes by the threshold and the temperature that
+    the head carries (`kerasft.tuning.choose_thresholds` and `kerasft.tuning.calibrate` put them
+    there), and the report says so. Sample weights in the data are left out: each example counts
+    once.
 
     Args:
         model: A model with one output of shape `(batch, classes)` or `(batch, 1)`.
@@ -52,7 +54,10 @@ def evaluate(
             by default the texts, where the data hold some.
         task: `"binary"`, `"multiclass"`, `"multilabel"` or `"regression"`.
         from_logits: Whether the outputs are logits, where the model does not say.
-        threshold: A class is predicted where its probability is above this.
+        threshold: A class is predicted where its probability is above this; by default what the
+            head carries, or else 0.5. The report says which.
+        temperature: What logits are divided by before they become probabilities; by default what
+            the head carries, or else 1.
         batch_size: Of the prediction, for a tuple; 32 by default, as in Keras.
         verbose: Of the progress bar, as in `keras.Model.predict`.
         bootstrap: The number of bootstrap draws behind the intervals; 0 for none.
@@ -84,40 +89,29 @@ def evaluate(
         >>> report.metrics["accuracy"], report.mistakes[0].index
         (0.75, 3)
     """
-    check_type("model", model, keras.Model, "a keras.Model")
-    if task is not None:
-        check_choice("task", task, TASKS)
-    if from_logits is not None:
-        check_bool("from_logits", from_logits)
-    if batch_size is not None:
-        check_int("batch_size", batch_size, minimum=1)
-    says = what_the_model_says(model)
-    if getattr(data, "shuffle", False) is True and hasattr(data, "unshuffled"):
-        data = data.unshuffled()
-    class_names = _class_names(class_names, says.class_names, getattr(data, "class_names", None))
-    task = task or says.task
-    if task == "multiclass" and says.columns == 2:
-        task = "binary"
-
-    def check_labels(labels: np.ndarray) -> None:
-        """The labels' own errors, before anything is predicted for them."""
-        if task is None or says.columns is None:
-            return
-        names = None if task == "regression" else class_names
-        even = 0.5 if says.columns == 1 else 1.0 / says.columns
-        made_up = np.full((len(labels), says.columns), even)
-        read_examples(labels, made_up, names, task, threshold)
-
-    labels, outputs, texts = predict(model, data, batch_size, verbose, check_labels)
-    if from_logits is None and task != "regression":
-        from_logits = says.from_logits
-    probabilities = to_probabilities(outputs, labels, task, from_logits)
-    return evaluate_arrays(
+    judged = judged_model(
+        model,
+        data,
+        class_names=class_names,
+        task=task,
+        from_logits=from_logits,
+        batch_size=batch_size,
+    )
+    notes = []
+    if threshold is None:
+        threshold = judged.reads("threshold", None)
+        if threshold is not None:
+            notes.append(f"That is the threshold of {judged.head.name!r}, the model's head.")
+    threshold = 0.5 if threshold is None else threshold
+    temperature, notes_on_it = _temperature(judged, temperature)
+    labels, outputs, texts = judged.run(batch_size, verbose, threshold)
+    probabilities = to_probabilities(outputs, labels, judged.task, judged.from_logits, temperature)
+    report = evaluate_arrays(
         labels,
         probabilities,
-        class_names=None if task == "regression" else class_names,
+        class_names=None if judged.task == "regression" else judged.class_names,
         inputs=texts if inputs is None else inputs,
-        task=task,
+        task=judged.task,
         threshold=threshold,
         bootstrap=bootstrap,
         confidence=confidence,
@@ -127,17 +121,23 @@ def evaluate(
         train_report=train_report,
         history=history,
     )
+    return dataclasses.replace(report, notes=(*notes, *notes_on_it))
 
 
-def _class_names(given: Any, of_head: Any, of_data: Any) -> Any:
-    if given is not None:
-        return given
-    if of_head is not None and of_data is not None and list(of_head) != list(of_data):
-        fail(
-            "class_names",
-            list(of_data),
-            f"the same in the data as in the model's head, {list(of_head)}",
-            "Their labels would be read as other classes. Pass class_names=... to decide.",
-            DataError,
-        )
-    return of_head if of_head is not None else of_data
+def _temperature(judged: JudgedModel, given: Any) -> tuple[Any, list[str]]:
+    """The temperature to go by, and a note on it where it is not 1."""
+    whose = "a temperature of"
+    if given is None:
+        given, whose = judged.reads("temperature", 1.0), "the temperature of the model's head,"
+    several = bool(np.ndim(given)) and not isinstance(given, str)
+    if several and (judged.task != "multilabel" or judged.columns not in (None, len(given))):
+        fail("temperature", given, "one number, or one per label where there are several")
+    values = [
+        check_number("temperature", each, above=0) for each in (given if several else [given])
+    ]
+    if all(value == 1 for value in values):
+        return 1.0, []
+    if judged.task == "regression":
+        fail("temperature", given, "left out for a regression")
+    shown = ", ".join(f"{value:.4g}" for value in values)
+    return tuple(values) if several else values[0], [f"Logits were divided by {whose} {shown}."]

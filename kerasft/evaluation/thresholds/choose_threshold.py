@@ -88,15 +88,7 @@ def choose_threshold(
     check_number("confidence", confidence, above=0, below=1)
     check_int("seed", seed, minimum=0)
     examples = read_examples(labels, probabilities, class_names, task)
-    if examples.task not in ("binary", "multilabel"):
-        fail(
-            "task",
-            examples.task,
-            "'binary' or 'multilabel' for thresholds",
-            "Of classes that exclude each other the most probable is predicted. For one of them "
-            "against the rest, pass labels == number and its column of the probabilities.",
-            DataError,
-        )
+    check_has_thresholds(examples.task)
     numbers = [1] if examples.task == "binary" else list(range(examples.classes))
     membership, said = examples.membership, examples.class_probabilities
     varied = [number for number in numbers if 0 < membership[:, number].mean() < 1]
@@ -126,6 +118,19 @@ def choose_threshold(
         resamples=bootstrap,
         seed=seed,
     )
+
+
+def check_has_thresholds(task: str | None) -> None:
+    """Whether a task is decided by thresholds; None says that it is not known yet."""
+    if task not in ("binary", "multilabel", None):
+        fail(
+            "task",
+            task,
+            "'binary' or 'multilabel' for thresholds",
+            "Of classes that exclude each other the most probable is predicted. For one of them "
+            "against the rest, pass labels == number and its column of the probabilities.",
+            DataError,
+        )
 
 
 def _read_goal(metric: Any, at_least_precision: Any, at_least_recall: Any) -> Goal:
