@@ -90,6 +90,7 @@ POLICIES = [
     TrainEverything(),
     TrainLastBlocks(1, frozen_mode="training"),
 ]
+FOR_PICTURES = [TrainLastBlocks(2), TrainBiases(), TrainEverything()]  # a trace takes ten seconds
 
 
 def is_blind(model):
@@ -126,8 +127,16 @@ def test_exactly_the_planned_weights_change(name, policy):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("policy", POLICIES, ids=repr)
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        (name, policy)
+        for name in GRAPHS
+        for policy in POLICIES
+        if "BERT" in name or policy in FOR_PICTURES
+    ],
+    ids=lambda value: value if isinstance(value, str) else repr(value),
+)
 def test_they_do_in_traced_graphs_whenever_the_plan_comes(name, policy, tmp_path):
     """Before `compile`, after it, inside `fit`, and after saving and loading."""
     make, batch = GRAPHS[name]
