@@ -16,21 +16,25 @@ from kerasft.evaluation.pictures import (
 )
 from kerasft.evaluation.report import Report
 from kerasft.evaluation.temperatures import Temperature, fit_temperature
+from kerasft.evaluation.texts import JudgedText, TextReport, evaluate_texts
 from kerasft.evaluation.thresholds import ThresholdChoice, Thresholds, choose_threshold
 from kerasft.evaluation.verdicts import Limits, Verdict
 
 __all__ = [
     "Comparison",
+    "JudgedText",
     "Limits",
     "McNemar",
     "Mistake",
     "Report",
     "Temperature",
+    "TextReport",
     "ThresholdChoice",
     "Thresholds",
     "Verdict",
     "choose_threshold",
     "evaluate_arrays",
+    "evaluate_texts",
     "expected_calibration_error",
     "fit_temperature",
     "plot_confusion_matrix",

@@ -34,6 +34,14 @@ TITLES = {
     "root_mean_squared_error": "Root mean squared error",
     "median_absolute_error": "Median absolute error",
     "r2": "R squared",
+    "bleu": "BLEU",
+    "precision_1": "Precision of words",
+    "precision_2": "Precision of 2-grams",
+    "precision_3": "Precision of 3-grams",
+    "precision_4": "Precision of 4-grams",
+    "brevity_penalty": "Brevity penalty",
+    "length_ratio": "Length by references",
+    "identical": "Equal to a reference",
 }
 
 

@@ -6,6 +6,7 @@ from kerasft.evaluation.rendering.html import as_fragment
 from kerasft.evaluation.rendering.report_document import report_document
 from kerasft.evaluation.rendering.temperature_document import temperature_document
 from kerasft.evaluation.rendering.text import as_rich, as_text
+from kerasft.evaluation.rendering.text_document import text_document
 from kerasft.evaluation.rendering.thresholds_document import thresholds_document
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "report_document",
     "save_in_form",
     "temperature_document",
+    "text_document",
     "thresholds_document",
     "write_whole",
 ]
