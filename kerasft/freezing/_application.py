@@ -1,5 +1,6 @@
 """Putting a plan in place on a model, and taking it away again."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -217,11 +218,9 @@ def refresh(model: keras.Model) -> None:
     if optimizer is not None and optimizer.built:
         known = {id(variable) for variable in optimizer._trainable_variables}
         if known != {id(variable) for variable in wanted}:
-            scope = getattr(model, "distribute_strategy", None)
-            if scope is not None:
-                with scope.scope():
-                    carry_over(optimizer, wanted)
-            else:
+            # New slots lie on the devices on which the others lie, wherever this is called from.
+            strategy = getattr(optimizer, "_distribution_strategy", None)
+            with contextlib.nullcontext() if strategy is None else strategy.scope():
                 carry_over(optimizer, wanted)
     if model.train_function is not None:
         model.make_train_function(force=True)
