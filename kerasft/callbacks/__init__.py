@@ -1,5 +1,7 @@
 """Callbacks for `model.fit`."""
 
+from kerasft.callbacks.diagnosis import DoctorLimits
+from kerasft.callbacks.doctor import Doctor
 from kerasft.callbacks.early_stopping import EarlyStopping
 from kerasft.callbacks.generalization_gap import GeneralizationGap
 from kerasft.callbacks.generalization_loss import GeneralizationLoss
@@ -8,6 +10,8 @@ from kerasft.callbacks.phases import Phases
 from kerasft.callbacks.progress_quotient import ProgressQuotient
 
 __all__ = [
+    "Doctor",
+    "DoctorLimits",
     "EarlyStopping",
     "GeneralizationGap",
     "GeneralizationLoss",
