@@ -1,5 +1,6 @@
 """Verdicts: each sickness is named, and health is not called a sickness."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -248,12 +249,69 @@ def test_the_worst_comes_first_after_the_whole():
     assert levels[0] == "bad"
 
 
+OVERFITTED = {"train_report": evaluate_arrays([0, 1] * 60, [0.0, 1.0] * 60, bootstrap=0)}
+# The ranking is good, the threshold is not.
+COLLAPSED = ([0, 1] * 30, [0.1, 0.4] * 29 + [0.4, 0.1], {})
+SURE = ([0, 1] * 60 + [1, 0] * 10, [0.02, 0.98] * 70, {})
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "examples", "name"),
+    [
+        ("good_accuracy", 0.95, ([0, 1] * 45 + [1, 0] * 5, [0.1, 0.9] * 50, {}), "overall"),
+        ("good_precision", 0.95, ([0, 1] * 45 + [1, 0] * 5, [0.1, 0.9] * 50, {}), "overall"),
+        ("good_recall", 0.95, ([0, 1] * 45 + [1, 0] * 5, [0.1, 0.9] * 50, {}), "overall"),
+        ("bad_precision", 0.75, ([0, 1] * 35 + [1, 0] * 15, [0.1, 0.9] * 50, {}), "weak_class"),
+        ("bad_recall", 0.75, ([0, 1] * 35 + [1, 0] * 15, [0.1, 0.9] * 50, {}), "weak_class"),
+        ("chance_margin", 0.5, ([0, 1] * 35 + [1, 0] * 15, [0.1, 0.9] * 50, {}), "near_chance"),
+        ("calibration_error", 0.3, SURE, "miscalibrated"),
+        ("gap", 0.5, (*SURE[:2], OVERFITTED), "overfitting"),
+        ("margin", 0.2, SURE, "too_few_examples"),
+        ("class_examples", 71, SURE, "too_few_examples"),
+        ("weak_class_examples", 31, COLLAPSED, "weak_class"),
+        ("good_ranking", 1.0, COLLAPSED, "near_chance"),
+    ],
+)
+def test_every_limit_moves_its_verdict(limit, value, examples, name):
+    labels, said, options = examples
+    default = evaluate_arrays(labels, said, bootstrap=0, **options).verdict(name)
+    limits = Limits(**{limit: value})
+    moved = evaluate_arrays(labels, said, bootstrap=0, limits=limits, **options).verdict(name)
+    assert default != moved
+
+
+def test_every_limit_is_tried_above():
+    tried = {
+        case[0] for mark in test_every_limit_moves_its_verdict.pytestmark for case in mark.args[1]
+    }
+    assert tried == {field.name for field in dataclasses.fields(Limits)}
+
+
+def test_remedies_name_what_does_it_and_no_threshold_where_there_is_none():
+    verdict = counted(6, 44, 4, 2346).verdict("accuracy_paradox")
+    assert verdict.remedy == (
+        "Judge by its precision and recall, not by accuracy. Choose the threshold on validation "
+        "data (kerasft.tuning.choose_thresholds), weight the classes in training "
+        "(kerasft.data.class_weights), or gather more examples of it."
+    )
+    said = np.tile([0.8, 0.1, 0.1], (940, 1))
+    report = evaluate_arrays(np.repeat([0, 1, 2], [900, 20, 20]), said, bootstrap=0)
+    assert report.verdict("accuracy_paradox").remedy.endswith(
+        "Weight the classes in training (kerasft.data.class_weights) or gather more examples of it."
+    )
+    for verdict in report.verdicts[1:]:
+        assert "threshold" not in verdict.remedy
+        assert verdict.evidence
+        assert verdict.remedy
+
+
 def test_limits_and_levels_are_checked():
     with pytest.raises(ArgumentError, match="`gap` must be a number, at least 0 and at most 1"):
         Limits(gap=5)
     with pytest.raises(ArgumentError, match="`good_recall` must be at least bad_recall"):
         Limits(good_recall=0.4)
-    with pytest.raises(ArgumentError, match="`class_examples` must be a whole number"):
-        Limits(class_examples=1.5)
+    for name in ("class_examples", "weak_class_examples"):
+        with pytest.raises(ArgumentError, match=f"`{name}` must be a whole number"):
+            Limits(**{name: 1.5})
     with pytest.raises(ArgumentError, match="Did you mean 'warning'"):
         Verdict("overall", "warnin", "")

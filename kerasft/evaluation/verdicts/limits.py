@@ -25,6 +25,10 @@ class Limits:
         margin: Too few examples is a 95% interval of the accuracy that reaches further than this
             to either side (Wilson's interval), or
         class_examples: fewer examples of a class than this.
+        weak_class_examples: A class with fewer examples than this is not called weak, nor bad for
+            never being predicted: with 5, one example moves its recall by 20 points.
+        good_ranking: Where a model is near chance, a ROC area from this on says that the ranking is
+            good and the threshold is not.
 
     Raises:
         ArgumentError: if a share is outside [0, 1], or good is not above bad.
@@ -45,11 +49,13 @@ class Limits:
     gap: float = 0.05
     margin: float = 0.05
     class_examples: int = 30
+    weak_class_examples: int = 5
+    good_ranking: float = 0.70
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name == "class_examples":
+            if isinstance(field.default, int):
                 check_int(field.name, value, minimum=0)
             else:
                 check_number(field.name, value, minimum=0, maximum=1)

@@ -8,14 +8,8 @@ from kerasft.evaluation.verdicts.verdict import Verdict
 if TYPE_CHECKING:
     from kerasft.evaluation.report import Report
 
-# With fewer examples than this, one of them moves a class's recall by more than 20 points: such
-# classes are left to the verdict on too few examples.
-_FEWEST = 5
-
-_REMEDY_FOR_CLASS = (
-    "Judge by its precision and recall, not by accuracy. Choose the threshold on validation data, "
-    "weight the classes in training, or gather more examples of it."
-)
+_CHOOSE = "choose the threshold on validation data (kerasft.tuning.choose_thresholds)"
+_WEIGHT = "weight the classes in training (kerasft.data.class_weights)"
 
 
 def overall(report: "Report", others: list[Verdict]) -> Verdict | None:
@@ -53,7 +47,8 @@ def overall(report: "Report", others: list[Verdict]) -> Verdict | None:
 
 def near_chance(report: "Report") -> Verdict | None:
     """Whether guessing, or always the mean, would do about as well."""
-    margin = report.limits.chance_margin
+    limits = report.limits
+    margin = limits.chance_margin
     if report.task == "regression":
         r2 = report.metrics["r2"]
         if math.isnan(r2) or r2 > margin:
@@ -71,9 +66,9 @@ def near_chance(report: "Report") -> Verdict | None:
     area = report.metrics["roc_auc"]
     evidence = {"balanced_accuracy": balanced, "chance": chance, "roc_auc": area}
     message = f"Near chance: balanced accuracy is {balanced:.1%} where guessing gives {chance:.1%}."
-    if area >= 0.7:
+    if area >= limits.good_ranking:
         message += f" The ranking is better than that: the ROC area is {area:.2f}."
-        remedy = "Choose the threshold on validation data, or weight the classes in training."
+        remedy = _first_of(report, _CHOOSE, f"or {_WEIGHT}")
     else:
         remedy = "Check that labels and inputs are paired; try another learning rate; train longer."
     return Verdict("near_chance", "bad", message, evidence, remedy)
@@ -84,7 +79,7 @@ def weak_class(report: "Report") -> Verdict | None:
     limits = report.limits
     weak = []
     for name, figures in report.classes.items():
-        if figures["examples"] < _FEWEST:
+        if figures["examples"] < limits.weak_class_examples:
             continue
         for figure, limit in (("recall", limits.bad_recall), ("precision", limits.bad_precision)):
             if figures[figure] < limit:
@@ -98,10 +93,13 @@ def weak_class(report: "Report") -> Verdict | None:
     if more:
         what += f", and {more} more such class{'es' if more > 1 else ''}"
     evidence = {"accuracy": accuracy, figure: value, "examples": examples}
+    remedy = "Judge by its precision and recall, not by accuracy. " + _first_of(
+        report, _CHOOSE, _WEIGHT, "or gather more examples of it"
+    )
     if accuracy >= limits.good_accuracy:
         message = f"Accuracy paradox: {accuracy:.1%} accuracy hides {what}: not fit for production."
-        return Verdict("accuracy_paradox", "bad", message, evidence, _REMEDY_FOR_CLASS)
-    return Verdict("weak_class", "warning", f"Weak class: {what}.", evidence, _REMEDY_FOR_CLASS)
+        return Verdict("accuracy_paradox", "bad", message, evidence, remedy)
+    return Verdict("weak_class", "warning", f"Weak class: {what}.", evidence, remedy)
 
 
 def never_predicted(report: "Report") -> Verdict | None:
@@ -119,9 +117,18 @@ def never_predicted(report: "Report") -> Verdict | None:
     message = f"Never predicted: {shown} ({total} examples)."
     if report.task != "multilabel" and len(said) == 1:
         message += f" Everything is called {said[0]!r}: the head has collapsed to one class."
-    level = "bad" if max(never.values()) >= _FEWEST else "warning"
-    remedy = "Weight the classes, lower the learning rate, or lower the threshold of the class."
+    level = "bad" if max(never.values()) >= report.limits.weak_class_examples else "warning"
+    remedy = _first_of(report, _CHOOSE, _WEIGHT, "or lower the learning rate")
     return Verdict("never_predicted", level, message, dict(never), remedy)
+
+
+def _first_of(report: "Report", *ways: str) -> str:
+    """A sentence of what to do; classes that exclude each other have no thresholds to choose."""
+    if report.task == "multiclass":
+        ways = tuple(way for way in ways if way is not _CHOOSE)
+    sentence = ", ".join(ways).replace(", or ", " or " if len(ways) == 2 else ", or ")
+    sentence = sentence.removeprefix("or ")
+    return sentence[0].upper() + sentence[1:] + "."
 
 
 def _share(value: float) -> str:

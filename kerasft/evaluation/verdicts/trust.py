@@ -96,7 +96,10 @@ def miscalibrated(report: "Report") -> Verdict | None:
         f"under {chance:.3f} here); on the mean {sure:.1%} sure and {right:.1%} right, the model "
         f"is {direction}."
     )
-    remedy = "Do not read its numbers as probabilities; fit a temperature on validation data."
+    remedy = (
+        "Do not read its numbers as probabilities; fit a temperature on validation data "
+        "(kerasft.tuning.calibrate)."
+    )
     return Verdict("miscalibrated", "warning", message, evidence, remedy)
 
 
