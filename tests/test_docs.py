@@ -95,13 +95,15 @@ def test_the_script_of_the_readme_runs(here, monkeypatch, capsys):
         return tf.data.Dataset.from_tensor_slices(elements)
 
     monkeypatch.setattr(tfds, "load", load)
-    script, cached = code_blocks(ROOT / "README.md")
+    script, cached, phases = code_blocks(ROOT / "README.md")
     assert len(script.strip().splitlines()) < 50
     script, count = PRESET.subn('"tiny"', script)
     assert count == 1
     scope = {}
     run(script.replace("epochs=20", "epochs=2"), "README.md", scope)
     run(cached.replace("epochs=20", "epochs=1"), "README.md", scope)
+    run(phases.replace("epochs=20", "epochs=5").replace("epochs=3", "epochs=1"), "README.md", scope)
+    assert list(scope["phases"].begun.values())[:2] == ["TrainHead()", "TrainLastBlocks(count=2)"]
 
     assert asked == [("movie_review_snippets", "train")]
     printed = capsys.readouterr().out
@@ -186,7 +188,8 @@ def test_the_code_of_how_to_choose_runs(here):
         "valid": batches(texts[32:], labels[32:]),
     }
     for block in code_blocks(ROOT / "docs" / "how-to-choose.md"):
-        run(re.sub(r"epochs=\d+", "epochs=1", block), "how-to-choose.md", scope)
+        short = block if "Phases(" in block else re.sub(r"epochs=\d+", "epochs=1", block)
+        run(short, "how-to-choose.md", scope)
 
 
 def test_all_code_in_the_pages_is_run_above():
