@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
@@ -22,6 +22,7 @@ def all_classes(count):
 # ---- class weights ---------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.integers(2, 6).flatmap(all_classes))
 def test_balanced_weights_are_those_of_scikit_learn(labels):
     weights = class_weights(labels)
@@ -43,6 +44,7 @@ def test_each_of_several_labels_is_balanced_by_itself():
         )
 
 
+@settings(deadline=None)
 @given(st.integers(2, 5).flatmap(all_classes), st.floats(0, 0.9999))
 def test_weights_by_effective_number_follow_the_paper_up_to_their_scale(labels, beta):
     counts = np.bincount(labels)

@@ -42,8 +42,8 @@ def class_findings(
 def _absent(
     split: Split, labels: Labels, counts: np.ndarray, total: int, trained: bool
 ) -> Iterator[Finding]:
-    absent = [labels.name_of(number) for number in np.flatnonzero(counts == 0)]
-    always = [labels.name_of(number) for number in np.flatnonzero(counts == total)]
+    absent = [labels.name_of(number) for number in np.flatnonzero(counts == 0).tolist()]
+    always = [labels.name_of(number) for number in np.flatnonzero(counts == total).tolist()]
     if trained:
         level = "bad"
         remedy = "What has no example cannot be learned: bring some, or leave the class out."

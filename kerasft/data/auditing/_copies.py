@@ -143,12 +143,12 @@ class Copies:
         others = others & (np.arange(len(others)) != me)
         if exact:
             found = np.flatnonzero(others & (self.exact == self.exact[me]))
-            return self._named(found[0], 1.0) if len(found) else None
+            return self._named(int(found[0]), 1.0) if len(found) else None
         similar = dict(self.neighbours.get(int(self.near[me]), ())) | {int(self.near[me]): 1.0}
         found = np.flatnonzero(others & np.isin(self.near, [*similar]))
         if not len(found):
             return None
-        best = max(found, key=lambda text: similar[int(self.near[text])])
+        best = max(found.tolist(), key=lambda text: similar[int(self.near[text])])
         return self._named(best, similar[int(self.near[best])])
 
     def _named(self, text: int, similarity: float) -> tuple[int, int, float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasft.data.auditing._copies import Copies
 from kerasft.data.auditing._splits import Split
-from kerasft.data.auditing._wording import quote, share
+from kerasft.data.auditing._wording import counted, quote, share
 from kerasft.data.auditing.finding import Finding
 
 # From this share of a split on, it spoils the figures or the training.
@@ -63,8 +63,8 @@ def _leak(
             "sources": len(source_exactly) + len(source_nearly),
         },
         _examples(splits, copies, other, (exactly, nearly), copies.split == one),
-        f"Drop the {len(rows[there.name]):,} {there.name} texts and leave {here.name} as it is, as "
-        "`cleaned` does.",
+        f"Drop {counted(len(rows[there.name]), f'{there.name} text')} and leave {here.name} as it "
+        "is, as `cleaned` does.",
         (there.name, here.name),
         rows,
     )
@@ -79,7 +79,7 @@ def _contradictions(
     if not count:
         return
     fraction = count / len(split)
-    examples = []
+    examples: list[str] = []
     for rows, exact in ((exactly, True), (nearly, False)):
         for row in rows[: _EXAMPLES - len(examples)].tolist():
             me = copies.label[(copies.split == place) & (copies.row == row)][0]
@@ -139,7 +139,7 @@ def _examples(
     others: np.ndarray,
 ) -> tuple[str, ...]:
     """One pair of each kind that there is."""
-    examples = []
+    examples: list[str] = []
     for rows, exact in zip(found, (True, False), strict=True):
         for row in rows[:1].tolist():
             examples += _example(splits, copies, place, row, others, exact)

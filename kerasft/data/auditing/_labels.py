@@ -28,6 +28,7 @@ class Labels:
         task: "classes" (one per text), "sets" (several labels per text) or "numbers".
         names: The names of the classes in order; None where they have none.
         named_by_texts: Whether the labels themselves gave the names.
+        num_classes: How many classes there are, or labels in a set; 0 for numbers.
         values: For each split the class numbers, shape `(texts,)`, the sets, shape
             `(texts, labels)`, or the numbers; NaN in the rows that cannot be used.
         kinds: For each split, how many labels there are of each type.

@@ -17,6 +17,11 @@ def share(count: int, total: int, what: str) -> str:
     return f"{count:,} of {total:,} {what} ({percent(count / total)})"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 text`, `2 texts`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def percent(fraction: float) -> str:
     """A share with as many digits as it needs to be more than nothing and less than all."""
     for digits in (1, 2, 3):

@@ -1,7 +1,6 @@
 """`AuditReport`: what an audit found, and the splits without what it says to drop."""
 
 import dataclasses
-import itertools
 import json
 import os
 import tempfile
@@ -13,12 +12,10 @@ import numpy as np
 
 from kerasft._checks import check_bool, check_choice, fail
 from kerasft.data.auditing import _rendering
-from kerasft.data.auditing._copies import Copies
-from kerasft.data.auditing._labels import Labels
-from kerasft.data.auditing._splits import Split
+from kerasft.data.auditing._audited import Audited
 from kerasft.data.auditing.finding import Finding
 from kerasft.data.examples import Examples
-from kerasft.errors import DataError, SourceError
+from kerasft.errors import SourceError
 
 _DROP_FROM = ("earlier", "later", "neither")
 
@@ -40,6 +37,7 @@ class AuditReport:
         similarity: From which Jaccard similarity on two texts were taken as nearly the same; None
             for exact copies only.
         task: `"classes"` for one class per text, `"sets"` for several labels, or `"numbers"`.
+        audited: What was looked at; the methods below read it.
 
     Example:
         >>> from kerasft.data import audit
@@ -58,9 +56,7 @@ class AuditReport:
     class_weights: dict[int, float] | np.ndarray | None
     similarity: float | None
     task: str
-    _splits: list[Split] = dataclasses.field(default_factory=list, repr=False)
-    _labels: Labels | None = dataclasses.field(default=None, repr=False)
-    _copies: Copies | None = dataclasses.field(default=None, repr=False)
+    audited: Audited
 
     def finding(self, name: str) -> Finding | None:
         """The worst finding of that name, such as `"leak"`, or None if there is no such one."""
@@ -74,20 +70,7 @@ class AuditReport:
         are the same) and `exact`. Of a group of texts with the same words, each is matched with the
         first, and only the first ones are matched with other groups.
         """
-        names = np.array([split.name for split in self._splits])
-        kind = [("split", names.dtype), ("row", "i8"), ("other_split", names.dtype)]
-        kind += [("other_row", "i8"), ("similarity", "f8"), ("exact", "?")]
-        copies = self._copies
-        _, first = np.unique(copies.near, return_index=True)
-        repeats = np.flatnonzero(first[copies.near] != np.arange(len(copies.near)))
-        one = np.concatenate([repeats, first[copies.pairs.second]])
-        other = np.concatenate([first[copies.near[repeats]], first[copies.pairs.first]])
-        found = np.empty(len(one), dtype=kind)
-        found["split"], found["row"] = names[copies.split[one]], copies.row[one]
-        found["other_split"], found["other_row"] = names[copies.split[other]], copies.row[other]
-        found["similarity"] = np.concatenate([np.ones(len(repeats)), copies.pairs.similarity])
-        found["exact"] = copies.exact[one] == copies.exact[other]
-        return found
+        return self.audited.matches()
 
     def rows_to_drop(
         self,
@@ -121,24 +104,7 @@ class AuditReport:
         check_choice("drop_from", drop_from, _DROP_FROM)
         check_bool("near_duplicates", near_duplicates)
         check_bool("contradictions", contradictions)
-        copies, labels = self._copies, self._labels
-        drop = []
-        for place, split in enumerate(self._splits):
-            drop.append(set(np.flatnonzero(~(split.has_text & labels.usable(place))).tolist()))
-        if drop_from != "neither":
-            for one, other in itertools.combinations(range(len(drop)), 2):
-                place, against = (one, other) if drop_from == "earlier" else (other, one)
-                for rows in copies.shared(place, against):
-                    drop[place].update(rows.tolist())
-        if contradictions:
-            for rows in copies.contradicted(0):
-                drop[0].update(rows.tolist())
-        exactly, nearly = copies.repeats(0, left_out=drop[0], near=near_duplicates)
-        drop[0].update(exactly, nearly)
-        return {
-            split.name: np.array(sorted(rows), dtype=int)
-            for split, rows in zip(self._splits, drop, strict=True)
-        }
+        return self.audited.rows_to_drop(drop_from, near_duplicates, contradictions)
 
     def cleaned(
         self,
@@ -161,42 +127,22 @@ class AuditReport:
             DataError: nothing would be left of a split.
         """
         drop = self.rows_to_drop(drop_from, near_duplicates, contradictions)
-        return {
-            split.name: self._without(place, split, drop[split.name])
-            for place, split in enumerate(self._splits)
-        }
-
-    def _without(self, place: int, split: Split, drop: np.ndarray) -> Examples:
-        keep = np.setdiff1d(np.arange(len(split)), drop)
-        if not len(keep):
-            raise DataError(
-                f"Something must be left of {split.name!r}. Received: {len(split):,} texts, all to "
-                "be dropped. Read the findings, or ask for less to be dropped."
-            )
-        if split.source is not None:
-            return split.source if not len(drop) else split.source[keep]  # type: ignore[return-value]
-        labels: Any = self._labels.values[place][keep]
-        if self._labels.task == "classes":
-            labels = self._labels.one_hot(split, keep) or labels.astype(int)
-        return Examples(
-            [split.texts[row] for row in keep],
-            labels,
-            None if split.weights is None else split.weights[keep],
-            self._labels.names,
-        )
+        return self.audited.without(drop)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the texts, in plain numbers, strings, lists and dicts."""
-        weights = self.class_weights
+        weights: Any = self.class_weights
         if isinstance(weights, dict):
-            weights = {str(number): weight for number, weight in weights.items()}  # type: ignore
+            weights = {str(number): weight for number, weight in weights.items()}
+        elif weights is not None:
+            weights = weights.tolist()
         return {
             "kind": "kerasft.data.AuditReport",
             "task": self.task,
             "similarity": self.similarity,
             "sizes": {split: dict(sizes) for split, sizes in self.sizes.items()},
             "class_counts": {split: dict(counts) for split, counts in self.class_counts.items()},
-            "class_weights": weights.tolist() if isinstance(weights, np.ndarray) else weights,
+            "class_weights": weights,
             "findings": [finding.to_dict() for finding in self.findings],
             "rows_to_drop": {split: rows.tolist() for split, rows in self.rows_to_drop().items()},
         }
