@@ -52,9 +52,10 @@ def evaluate_arrays(
     precision 0.
 
     Args:
-        labels: Class numbers `(examples,)`; class names `(examples,)`, if `class_names` are
-            given; one-hot rows or, for several labels, rows of 0 and 1 `(examples, classes)`;
-            for a regression, numbers `(examples,)` or `(examples, outputs)`.
+        labels: Class numbers `(examples,)`, counted from 0, whatever the classes are called; class
+            names `(examples,)`, as strings, if `class_names` are given; one-hot rows or, for
+            several labels, rows of 0 and 1 `(examples, classes)`; for a regression, numbers
+            `(examples,)` or `(examples, outputs)`.
         probabilities: `(examples,)` or `(examples, 1)` with the probability of class 1;
             `(examples, classes)`; for a regression, the predictions. No logits: values outside
             [0, 1] are refused.

@@ -7,6 +7,7 @@ import numpy as np
 from kerasft._checks import check_int, fail
 from kerasft.errors import DataError
 from kerasft.evaluation.examples import Examples
+from kerasft.evaluation.raw_arrays import read_probabilities
 
 BINS = 15
 
@@ -31,16 +32,21 @@ def expected_calibration_error(confidence: Any, correct: Any, *, bins: int = BIN
         A number from 0 (as often right as confident) to 1.
 
     Raises:
-        DataError: if the two differ in length, are empty, or a confidence is outside [0, 1].
+        DataError: if the two differ in length, are empty, or hold other than numbers within [0, 1]
+            and truth values.
 
     Example:
         >>> from kerasft.evaluation import expected_calibration_error
         >>> print(round(expected_calibration_error([0.9] * 10, [True] * 7 + [False] * 3), 6))
         0.2
     """
-    confidence = np.asarray(confidence, dtype=np.float64)
-    correct = np.asarray(correct, dtype=bool)
     check_int("bins", bins, minimum=1)
+    confidence, _ = read_probabilities(confidence, "confidence")
+    correct, _ = read_probabilities(correct, "correct")
+    if not np.isin(correct, (0, 1)).all():
+        hint = "It says whether the predicted class was right, and is no label."
+        fail("correct", correct[~np.isin(correct, (0, 1))][0], "True or False", hint, DataError)
+    correct = correct.astype(bool)
     if confidence.ndim != 1 or confidence.shape != correct.shape or not len(confidence):
         fail(
             "confidence",

@@ -14,22 +14,22 @@ _SUM_TOLERANCE = 1e-3
 _HALF_WIDTH_SUM_TOLERANCE = 2e-2
 
 
-def read_probabilities(given: Any) -> tuple[np.ndarray, float]:
+def read_probabilities(given: Any, name: str = "probabilities") -> tuple[np.ndarray, float]:
     """Finite float64 numbers, and how far their rows may sum from one."""
-    array = _as_array("probabilities", given)
+    array = _as_array(name, given)
     half_width = array.dtype.name in ("float16", "bfloat16")
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-        fail("probabilities", array.flat[0] if array.size else given, "numbers", error=DataError)
+        fail(name, array.flat[0] if array.size else given, "numbers", error=DataError)
     if array.ndim not in (1, 2):
         fail(
-            "probabilities",
+            name,
             array.shape,
             "of shape (examples,) or (examples, classes)",
             "Bring predictions for every token or pixel to one row each first.",
             DataError,
         )
     array = array.astype(np.float64)
-    _check_finite("probabilities", array)
+    _check_finite(name, array)
     return array, _HALF_WIDTH_SUM_TOLERANCE if half_width else _SUM_TOLERANCE
 
 

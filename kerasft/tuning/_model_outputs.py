@@ -124,13 +124,22 @@ def are_logits(
 
     Outputs that are neither are none here: `evaluate_arrays` says what is wrong with them.
     """
+    if not np.isfinite(values).all():
+        fail(
+            "outputs",
+            float(values[~np.isfinite(values)][0]),
+            "finite numbers",
+            "The model gives NaN or infinite values: look for NaN in its weights and inputs; "
+            "training may have diverged.",
+            DataError,
+        )
     if from_logits is False:
         return False
     within = bool(((values >= 0) & (values <= 1)).all())
     if from_logits is None:
         if task is None and labels.dtype.kind == "f" and not np.all(labels == np.round(labels)):
             return False  # numbers for a regression: evaluate_arrays decides
-        if not within and np.isfinite(values).all():
+        if not within:
             fail(
                 "from_logits",
                 None,

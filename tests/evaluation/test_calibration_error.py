@@ -74,7 +74,16 @@ def test_bad_input():
         expected_calibration_error([], [])
     with pytest.raises(DataError, match="between 0 and 1"):
         expected_calibration_error([1.5], [True])
-    with pytest.raises(DataError, match="between 0 and 1"):
+    with pytest.raises(DataError, match="`confidence` must be finite numbers"):
         expected_calibration_error([float("nan")], [True])
+    with pytest.raises(DataError, match="`confidence` must be numbers"):
+        expected_calibration_error(["0.5"], [True])
+    with pytest.raises(DataError, match=r"`correct` must be True or False.*and is no label"):
+        expected_calibration_error([0.5, 0.6], [1, 2])
+    with pytest.raises(DataError, match="`correct` must be numbers"):
+        expected_calibration_error([0.5], ["False"])
+    with pytest.raises(DataError, match="`correct` must be finite numbers"):
+        expected_calibration_error([0.5], [float("nan")])
+    assert expected_calibration_error([0.5], [1]) == expected_calibration_error([0.5], [True])
     with pytest.raises(ArgumentError, match="`bins` must be a whole number, at least 1"):
         expected_calibration_error([0.5], [True], bins=0)

@@ -106,6 +106,17 @@ def test_labels_of_every_kind_are_read_the_same():
         assert examples.labels.tolist() == [0, 1, 1]
 
 
+def test_numbers_are_class_numbers_and_strings_are_names_even_where_names_are_digits():
+    said = np.full((2, 3), 1 / 3)
+    stars = ("1", "2", "3")
+    assert read_examples(["1", "2"], said, stars).labels.tolist() == [0, 1]
+    assert read_examples([1, 2], said, stars).labels.tolist() == [1, 2]
+    with pytest.raises(DataError, match="whole numbers from 0 to 2"):
+        read_examples([1, 3], said, stars)
+    with pytest.raises(DataError, match=r"among the class_names \['1', '2', '3'\]"):
+        read_examples(["0", "1"], said, stars)
+
+
 def test_half_width_softmax_rows_are_brought_to_one():
     random = np.random.default_rng(0)
     powers = np.exp(random.normal(size=(200, 7)))

@@ -90,6 +90,25 @@ def test_learning_curves_mark_phases():
     assert {float(line.get_xdata()[0]) for line in figure.axes[0].lines} >= {0.5, 1.5, 2.5}
 
 
+def test_learning_curves_of_a_fit_in_phases_need_not_be_told():
+    history = HISTORY | {"phase": [1, 1, 2]}
+    figure = drawn(plot_learning_curves(history))
+    assert {"phase 1", "phase 2"} <= {text.get_text() for text in figure.axes[0].texts}
+    assert {float(line.get_xdata()[0]) for line in figure.axes[0].lines} >= {0.5, 2.5}
+    figure = drawn(plot_learning_curves(history, phases={0: "probe", 2: "everything"}))
+    assert {"probe", "everything"} <= {text.get_text() for text in figure.axes[0].texts}
+    for options in ({"phases": {}}, {}):
+        data = history if options else HISTORY | {"phase": [1, 1, 1]}
+        figure = drawn(plot_learning_curves(data, **options))
+        assert not [text for text in figure.axes[0].texts if "phase" in text.get_text()]
+    for phases, message in (
+        (3, "`phases` must be a dict"),
+        ({"a": "probe"}, r"`phases\['a'\]` must be a dict from epochs to names"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            plot_learning_curves({"a": HISTORY}, phases=phases)
+
+
 def test_many_runs_fill_rows():
     figure = drawn(plot_learning_curves({str(n): HISTORY for n in range(6)}))
     assert len(figure.axes) == 6

@@ -178,6 +178,17 @@ def test_probabilities_are_not_taken_for_logits():
     assert quick(model, (X, Y3), from_logits=False).task == "multiclass"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("from_logits", [True, False, None])
+@pytest.mark.parametrize("units", [1, 3])
+def test_a_model_that_diverged_is_named(value, from_logits, units):
+    model = dense(units)
+    model.set_weights([np.zeros((4, units)), np.full(units, value)])
+    labels = Y2 if units == 1 else Y3
+    with pytest.raises(DataError, match=r"`outputs` must be finite numbers.*may have diverged"):
+        quick(model, (X, labels), from_logits=from_logits, temperature=2.0)
+
+
 def test_huge_logits_do_not_overflow():
     model = dense(1, loss=keras.losses.BinaryCrossentropy(from_logits=True))
     model.set_weights([np.full((4, 1), 1e6), np.zeros(1)])

@@ -18,7 +18,7 @@ def plot_learning_curves(
     histories: Any,
     metric: str = "accuracy",
     best_epochs: Mapping[str, int] | None = None,
-    phases: Mapping[str, Mapping[int, str]] | None = None,
+    phases: Mapping[str, Mapping[int, str]] | Mapping[int, str] | None = None,
 ) -> Any:
     """Draw training and validation by epoch, a panel for each run, on one scale.
 
@@ -30,7 +30,9 @@ def plot_learning_curves(
         best_epochs: By the run's name, the epoch to mark, counted from 0 as Keras's
             `EarlyStopping.best_epoch` is. Left out, it is the epoch of the lowest `val_loss`; an
             empty dict marks none. The axis counts from 1, as Keras's progress bar does.
-        phases: By the run's name, the first epoch of each phase, counted from 0, and its name.
+        phases: By the run's name, the first epoch of each phase, counted from 0, and its name, as
+            in `kerasft.callbacks.Phases.begun`; of a single run, that dict alone. Left out, the
+            phases that a history tells of are marked by their numbers; an empty dict marks none.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `.savefig("curves.png")`.
@@ -49,16 +51,16 @@ def plot_learning_curves(
     check_type("metric", metric, str, "the name of a metric")
     runs = _read_runs(histories)
     best = _best_epochs(runs) if best_epochs is None else dict(best_epochs)
-    phases = phases or {}
-    for name, given in (("best_epochs", best), ("phases", phases)):
+    named = _phases(runs, phases)
+    for name, given in (("best_epochs", best), ("phases", named)):
         for run in given:
             if run not in runs:
                 fail(name, run, f"about the runs {list(runs)}", did_you_mean(run, runs))
     columns = min(len(runs), _PANELS_PER_ROW)
     rows = math.ceil(len(runs) / columns)
     # More than two names on one level would run into one another.
-    tilted = any(len(of_run) > 2 for of_run in phases.values())
-    height = 3.2 + (0.3 + 0.45 * tilted if phases else 0.0)
+    tilted = any(len(of_run) > 2 for of_run in named.values())
+    height = 3.2 + (0.3 + 0.45 * tilted if named else 0.0)
     figure = new_figure(max(3.3 * columns, 5.0) + 0.4, height * rows + 0.5)
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for panel, (name, history) in zip(panels, runs.items(), strict=False):
@@ -70,9 +72,9 @@ def plot_learning_curves(
         count = max(len(trained), len(validated))
         panel.set_xlim(0.5, count + 0.5)
         _mark_best(panel, name, best.get(name), validated or trained, count)
-        if phases:
+        if named:
             panel.set_title(panel.get_title(), fontsize=11, pad=52 if tilted else 20)
-            _mark_phases(panel, phases.get(name, {}), count, tilted)
+            _mark_phases(panel, named.get(name, {}), count, tilted)
     for panel in panels[len(runs) :]:
         panel.remove()
     for number, panel in enumerate(panels[: len(runs)]):
@@ -95,6 +97,28 @@ def _read_runs(histories: Any) -> dict[str, dict[str, list[float]]]:
     if not histories:
         fail("histories", histories, "at least one history")
     return {str(name): read_history(history) for name, history in histories.items()}
+
+
+def _phases(runs: dict[str, dict[str, list[float]]], given: Any) -> dict[str, dict[int, str]]:
+    """The first epoch of each phase, by run: as given, or as the histories tell."""
+    if given is not None:
+        check_type("phases", given, Mapping, "a dict from names of runs to dicts")
+        if given and all(isinstance(epoch, int) for epoch in given):
+            given = {next(iter(runs)): given} if len(runs) == 1 else given
+        for run, phases in given.items():
+            check_type(f"phases[{run!r}]", phases, Mapping, "a dict from epochs to names")
+        return {run: dict(phases) for run, phases in given.items()}
+    found = {}
+    for name, history in runs.items():
+        numbers = history.get("phase", [])
+        begun = [
+            epoch
+            for epoch, number in enumerate(numbers)
+            if not epoch or number != numbers[epoch - 1]
+        ]
+        if len(begun) > 1:
+            found[name] = {epoch: f"phase {numbers[epoch]:g}" for epoch in begun}
+    return found
 
 
 def _curves(
