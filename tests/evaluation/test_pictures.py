@@ -178,7 +178,7 @@ def test_reliability_before_and_after_in_different_styles():
     sure = evaluate_arrays([1, 1, 1, 0], [0.97, 0.97, 0.97, 0.97], bootstrap=0)
     calm = evaluate_arrays([1, 1, 1, 0], [0.75, 0.75, 0.75, 0.75], bootstrap=0)
     figure = drawn(plot_reliability(calm, before=sure))
-    (after,) = lines(figure.axes[0], "right, at mean confidence")
+    (after,) = lines(figure.axes[0], "after, at mean confidence")
     (before,) = lines(figure.axes[0], "before, at mean confidence")
     assert list(before.get_xdata()) == pytest.approx([0.97])
     assert list(after.get_xdata()) == pytest.approx([0.75])

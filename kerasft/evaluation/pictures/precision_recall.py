@@ -71,7 +71,7 @@ def plot_precision_recall(report: "Report") -> Any:
         # For the legend alone: one line of it shows the curve and its point together.
         axes.plot([], [], label=label, **line, **(marker if several else {}))
         if not several:
-            at = f"at threshold {thresholds[number]:g}"
+            at = f"at threshold {thresholds[number]:.3g}"
             axes.plot([], [], linestyle="none", label=at, **marker)
     if len(numbers) == 1:
         share = float(membership[:, numbers[0]].mean())

@@ -96,7 +96,7 @@ def plot_reliability(report: "Report | Temperature", before: "Report | None" = N
         after.right[after.filled],
         marker="o",
         color=COLOURS[1],
-        label="right, at mean confidence",
+        label=f"{'right' if earlier is None else 'after'}, at mean confidence",
     )
     tidy(above, f"Reliability ({title})", "", "share that is right")
     above.set_ylim(0, 1.02)
