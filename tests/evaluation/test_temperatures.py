@@ -59,7 +59,8 @@ def test_the_true_temperature_is_found(task, by):
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_it_is_scikit_learns_temperature(task):
-    calibration = pytest.importorskip("sklearn.calibration")
+    pytest.importorskip("sklearn", minversion="1.8")
+    from sklearn import calibration
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.frozen import FrozenEstimator
 

@@ -31,8 +31,9 @@ def plot_learning_curves(
             `EarlyStopping.best_epoch` is. Left out, it is the epoch of the lowest `val_loss`; an
             empty dict marks none. The axis counts from 1, as Keras's progress bar does.
         phases: By the run's name, the first epoch of each phase, counted from 0, and its name, as
-            in the `begun` of `kerasft.callbacks.Phases`; of a single run, that dict alone. Left out, the
-            phases that a history tells of are marked by their numbers; an empty dict marks none.
+            in the `begun` of `kerasft.callbacks.Phases`; of a single run, that dict alone. Left
+            out, the phases that a history tells of are marked by their numbers; an empty dict
+            marks none.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `.savefig("curves.png")`.
