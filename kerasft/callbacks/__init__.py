@@ -8,6 +8,7 @@ from kerasft.callbacks.generalization_loss import GeneralizationLoss
 from kerasft.callbacks.phase import Phase
 from kerasft.callbacks.phases import Phases
 from kerasft.callbacks.progress_quotient import ProgressQuotient
+from kerasft.callbacks.weight_averaging import WeightAveraging
 
 __all__ = [
     "Doctor",
@@ -18,4 +19,5 @@ __all__ = [
     "Phase",
     "Phases",
     "ProgressQuotient",
+    "WeightAveraging",
 ]
