@@ -26,7 +26,16 @@ from kerasft.freezing import (
 from kerasft.heads import ClassificationHead, Head, RegressionHead
 
 if TYPE_CHECKING:
-    from kerasft import backbones, callbacks, data, evaluation, features, sources, testing
+    from kerasft import (
+        backbones,
+        callbacks,
+        data,
+        evaluation,
+        features,
+        sources,
+        testing,
+        tuning,
+    )
     from kerasft.backbones import Backbone
     from kerasft.features import FeatureCache
     from kerasft.saving import load_model
@@ -67,6 +76,7 @@ __all__ = [
     "sources",
     "structure",
     "testing",
+    "tuning",
 ]
 
 # The rest loads when it is used, so that `import kerasft` stays quick as it grows.
@@ -78,6 +88,7 @@ _MODULES_WHEN_USED = (
     "features",
     "sources",
     "testing",
+    "tuning",
 )
 _NAMES_WHEN_USED = {
     "Backbone": "kerasft.backbones",

@@ -26,6 +26,7 @@ NAMESPACES = [
     "kerasft.optimizers",
     "kerasft.features",
     "kerasft.evaluation",
+    "kerasft.tuning",
     "kerasft.structure",
     "kerasft.sources",
     "kerasft.testing",

@@ -66,6 +66,7 @@ def test_kerasft_exports_these_names():
         "evaluate",
         "evaluation",
         "features",
+        "find_learning_rate",
         "freezing",
         "heads",
         "load_model",
@@ -74,6 +75,7 @@ def test_kerasft_exports_these_names():
         "sources",
         "structure",
         "testing",
+        "tuning",
     ]
     assert all(getattr(kerasft, name) is not None for name in kerasft.__all__)
     assert set(kerasft.__all__) <= set(dir(kerasft))
@@ -213,6 +215,11 @@ def small_model():
     return keras.Model(inputs, keras.layers.Dense(2, name="top")(x))
 
 
+@keras.saving.register_keras_serializable(package="kerasft_tests")
+def done_with_it(epochs, logs):
+    return epochs > 2
+
+
 select = kerasft.select
 INSTANCES = {
     "ClassificationHead": lambda: kerasft.ClassificationHead(
@@ -255,9 +262,30 @@ INSTANCES = {
         decay_biases_and_norms=True,
         name="rates",
     ),
+    "L2SP": lambda: kerasft.optimizers.L2SP(
+        keras.optimizers.AdamW(1e-3),
+        small_model(),
+        0.5,
+        head_strength=0.25,
+        selector=select.Path("body/kernel"),
+        decoupled=False,
+        name="pull",
+    ),
+    "Phase": lambda: kerasft.callbacks.Phase(
+        kerasft.TrainHead(),
+        3,
+        learning_rate=0.1,
+        patience=2,
+        monitor="loss",
+        min_delta=0.5,
+        mode="min",
+        restore_best_weights=False,
+        until=done_with_it,
+        name="first",
+    ),
 }
 # What a config leaves out on purpose.
-NOT_IN_CONFIG = {"LayerwiseOptimizer": {"model"}}  # its rows are saved in `table`
+NOT_IN_CONFIG = {"LayerwiseOptimizer": {"model"}, "L2SP": {"model"}}  # their rows are in `table`
 KERAS_ADDS = {"name", "trainable", "dtype"}
 
 

@@ -70,10 +70,10 @@ class Phases(keras.callbacks.Callback):
         ...     Phase(kerasft.TrainLastBlocks(1), learning_rate=1e-5),
         ... ], verbose=0)
         >>> print(phases)
-        phase   what trains          ends             learning rate
-        ───────────────────────────────────────────────────────────
-            1   TrainHead()          after 2 epochs               -
-            2   TrainLastBlocks(1)   with the fit             1e-05
+        phase   what trains                ends             learning rate
+        ─────────────────────────────────────────────────────────────────
+            1   TrainHead()                after 2 epochs               -
+            2   TrainLastBlocks(count=1)   with the fit             1e-05
         >>> history = model.fit(x, y, epochs=3, verbose=0, callbacks=[phases])
         >>> history.history["phase"], phases.begun
         ([1, 1, 2], {0: 'TrainHead()', 2: 'TrainLastBlocks(count=1)'})
