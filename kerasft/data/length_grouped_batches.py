@@ -1,7 +1,6 @@
 """`LengthGroupedBatches`: the data set that `fit`, `evaluate` and `predict` are given."""
 
 import itertools
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from kerasft.data._grouping import (
     padded_lengths_of,
     rows_of_whole_batches,
 )
+from kerasft.data._passes import Passes
 from kerasft.errors import DataError, UnsupportedError
 
 
@@ -122,10 +122,7 @@ class LengthGroupedBatches(keras.utils.PyDataset):
             self.lengths, self.pad_to_multiple_of, maximum_length, padded_lengths
         )
         self._places: dict[int, int] = {}
-        self._next_epoch = 0
-        self._in_pass = False
-        self._pass_is_due = False
-        self._keras_thread = 0
+        self._passes = Passes()
         self._go_to(0)
 
     # ---- what is in it -------------------------------------------------------------------------
@@ -209,7 +206,8 @@ class LengthGroupedBatches(keras.utils.PyDataset):
     # ---- what Keras asks -------------------------------------------------------------------------
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        if self._in_pass and self.shuffle:
+        self._passes.read()
+        if self._passes.running and self.shuffle:
             # fit asks for the batches in an order of its own: the first that it asks for, whatever
             # its number, is the first of ours.
             index = self._places.setdefault(index, len(self._places))
@@ -221,14 +219,8 @@ class LengthGroupedBatches(keras.utils.PyDataset):
 
         Keras asks for it before it reads: for the shapes, and at the start of each pass.
         """
-        if self._pass_is_due:
-            self._pass_is_due = False
-            self._go_to(self._next_epoch)
-            self._next_epoch += 1
-        elif self._in_pass and threading.get_ident() == self._keras_thread:
-            # On several devices, and on JAX and PyTorch, Keras reads a batch to build the model,
-            # and then starts over: that was no pass. (The readers of tf.data have other threads.)
-            self._next_epoch = self._epoch
+        if self._passes.ask():
+            self._go_to(self._passes.number)
         self._places = {}
         return len(self)
 
@@ -242,23 +234,20 @@ class LengthGroupedBatches(keras.utils.PyDataset):
         `fit`, and with shuffled batches `evaluate` and `predict` too, go on by one with each pass.
         Set it before a fit that resumes: the next pass has that number.
         """
-        return self._epoch
+        return self._passes.number
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        self._next_epoch = check_int("epoch", epoch, minimum=0)
+        self._passes.set(check_int("epoch", epoch, minimum=0))
         self._go_to(epoch)
 
     def on_epoch_begin(self) -> None:
         """Keras calls it at the start of each epoch."""
-        # With `steps_per_epoch` an epoch can go on in the middle of a pass, so that a pass begins
-        # only when a new reader does.
-        self._in_pass = self._pass_is_due = True
-        self._keras_thread = threading.get_ident()
+        self._passes.begin_epoch()
 
     def on_epoch_end(self) -> None:
         """Keras calls it at the end of each epoch."""
-        self._in_pass = self._pass_is_due = False
+        self._passes.end_epoch(len(self))
 
     def as_tf_data(self) -> Any:
         """The same batches as a `tf.data.Dataset`.
@@ -312,7 +301,6 @@ class LengthGroupedBatches(keras.utils.PyDataset):
     # ---- how -------------------------------------------------------------------------------------
 
     def _go_to(self, epoch: int) -> None:
-        self._epoch = epoch
         self._batches = self._plan(epoch)
         self._places = {}
 
