@@ -114,6 +114,14 @@ def test_the_script_of_the_readme_runs(here, monkeypatch, capsys):
     assert kerasft.Plan.of(loaded) == scope["plan"]
 
 
+def learn(model, train):
+    kerasft.TrainEverything().apply(model)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    history = model.fit(train, epochs=15, verbose=0)
+    assert history.history["accuracy"][-1] > 0.7
+
+
 # What a user was promised from the start; a public name that changes shows here.
 FIRST_SCRIPT = """
 import keras, kerasft
@@ -186,8 +194,11 @@ def test_the_code_of_how_to_choose_runs(here):
         "labels": labels,
         "train": batches(texts[:32], labels[:32], shuffle=True),
         "valid": batches(texts[32:], labels[32:]),
+        "test": batches(texts[32:], labels[32:]),
     }
     for block in code_blocks(ROOT / "docs" / "how-to-choose.md"):
+        if "calibrate(" in block:
+            learn(scope["model"], scope["train"])  # there is nothing to calibrate in a guess
         short = block if "Phases(" in block else re.sub(r"epochs=\d+", "epochs=1", block)
         run(short, "how-to-choose.md", scope)
 
