@@ -23,12 +23,28 @@ _ATTRIBUTES = (
     "_compile_loss",
     "_compile_metrics",
     "_eval_epoch_iterator",
+    "_jax_state",
+    "_jax_state_synced",
 )
 _ABSENT = object()
 
 
 @contextmanager
-def untouched(model: keras.Model, data: Any) -> Iterator[None]:
+def untouched_data(data: Any) -> Iterator[None]:
+    """A `PyDataset` has its attributes back afterwards, and its random generators their states.
+
+    Its hooks must not be called inside.
+    """
+    put_back = remember_own_generators(data) if isinstance(data, keras.utils.PyDataset) else None
+    try:
+        yield
+    finally:
+        if put_back is not None:
+            put_back()
+
+
+@contextmanager
+def untouched(model: keras.Model) -> Iterator[None]:
     """Whatever training happens inside, the model is afterwards as it was, bit for bit.
 
     Weights, moving statistics, seeds, states of metrics and all global random states get their
@@ -37,11 +53,8 @@ def untouched(model: keras.Model, data: Any) -> Iterator[None]:
 
     Args:
         model: A built and compiled model.
-        data: What it trains on; the attributes of a `PyDataset` are put back as well.
     """
     put_random_state_back = remember_random_state()
-    own = [data] if isinstance(data, keras.utils.PyDataset) else []
-    put_data_back = [remember_own_generators(owner) for owner in own]
     attributes = {name: vars(model).get(name, _ABSENT) for name in _ATTRIBUTES}
     values = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in _at_risk(model)]
     try:
@@ -51,8 +64,7 @@ def untouched(model: keras.Model, data: Any) -> Iterator[None]:
             set_quietly(model, name, value)
         for variable, before in values:
             variable.assign(before)
-        for put_back in [*put_data_back, put_random_state_back]:
-            put_back()
+        put_random_state_back()
 
 
 def set_quietly(model: keras.Model, name: str, value: Any) -> None:

@@ -11,9 +11,10 @@ from kerasft._progress import progress
 from kerasft._update_steps import innermost
 from kerasft.errors import ArgumentError, DataError, UnsupportedError
 from kerasft.tuning._optimizer_copy import copy_optimizer
+from kerasft.tuning._random_state import remember_random_state
 from kerasft.tuning._range_test import RangeTest
 from kerasft.tuning._search_data import SearchBatches, first_inputs, search_data
-from kerasft.tuning._untouched import set_quietly, untouched
+from kerasft.tuning._untouched import set_quietly, untouched, untouched_data
 from kerasft.tuning.learning_rate_curve import LearningRateCurve
 
 _FEWEST_STEPS = 10
@@ -47,7 +48,8 @@ def find_learning_rate(
     the compiled functions, the data set's place, and the random state of Python, NumPy, Keras and
     the backend. That holds, too, for a search that is interrupted. Only a model that was not built
     is built now. A `tf.data.Dataset` that reshuffles counts its passes inside TensorFlow, where
-    they cannot be put back: give the search one of its own.
+    they cannot be put back: give the search one of its own. So it is with a data set that a `fit`
+    is reading at the same time.
 
     What trains is a fresh copy of the optimizer, made from its config: its slots are empty and its
     count of steps zero, as in a new training. A learning-rate schedule gives way to the rising
@@ -113,14 +115,15 @@ def find_learning_rate(
         fail("verbose", verbose, '"auto", 0, 1 or 2, as in `fit`')
     rates = np.geomspace(lowest, highest, steps).tolist()
     accumulated = innermost(model.optimizer).gradient_accumulation_steps or 1
-    batches = search_data(data, steps * accumulated, batch_size, seed)
-    _build(model, batches)
-    with _scope(model):
-        optimizer = copy_optimizer(model.optimizer, rates[0], model.trainable_variables)
-    bar: Any = progress(range(steps), "Searching", steps, 0 if verbose else steps + 1, 1)
-    test = RangeTest(rates, accumulated, smoothing, stop_factor, bar)
-    with untouched(model, data), closing(bar):
-        _run(model, optimizer, batches, class_weight, test)
+    with untouched_data(data):
+        batches = search_data(data, steps * accumulated, batch_size, seed)
+        _build(model, batches)
+        with _scope(model):
+            optimizer = copy_optimizer(model.optimizer, rates[0], model.trainable_variables)
+        bar: Any = progress(range(steps), "Searching", steps, 0 if verbose else steps + 1, 1)
+        test = RangeTest(rates, accumulated, smoothing, stop_factor, bar)
+        with untouched(model), closing(bar):
+            _run(model, optimizer, batches, class_weight, test)
     if not test.losses:
         what = "a loss that is not finite" if test.ended == "not finite" else "no batch"
         raise DataError(
@@ -156,8 +159,12 @@ def _scope(model: keras.Model) -> Any:
 def _build(model: keras.Model, batches: Any) -> None:
     """See to it that there are weights to put back, and some to train."""
     if not model.built:
+        # What the data draw is not drawn; what initializers draw is, as in a first `fit`.
+        put_random_state_back = remember_random_state()
+        inputs = first_inputs(batches)
+        put_random_state_back()
         with _scope(model):
-            model(first_inputs(batches))
+            model(inputs)
     if not model.trainable_variables:
         raise ArgumentError(
             f"`model` must have something to train. Received: model {model.name!r}, whose "
