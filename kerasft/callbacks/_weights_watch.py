@@ -14,7 +14,7 @@ __all__ = ["WeightsWatch", "spoilt"]
 
 # So many values of a weight are kept, all of them where it has no more. Drawn at random, they tell
 # a norm within a few percent, and a change of anything but single rows for certain.
-_VALUES = 512
+_VALUES = 2048
 
 
 class WeightsWatch:

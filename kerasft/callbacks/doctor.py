@@ -185,7 +185,7 @@ class Doctor(keras.callbacks.Callback):
         self._task = task_of(model)
         self._course = Course(
             chance=self._task.chance,
-            planned=self.params.get("epochs"),
+            planned=(self.params or {}).get("epochs"),
             batches_per_look=int(getattr(model, "steps_per_execution", None) or 1),
         )
         self._errors = StepErrors(model, self._explain)
@@ -210,8 +210,10 @@ class Doctor(keras.callbacks.Callback):
 
         By the first batch every callback had its chance to change what trains.
         """
-        if not self._tape:
+        if not self._tape or self._watch is None:
             self._begin_stage()
+        elif self._course.batch_size is None:
+            self._course.batch_size = self._count_examples(batch)
         self._errors.listen()
         if self._tape.suspicious and batch >= self._next_look:
             self._look_closer(batch)
@@ -263,12 +265,22 @@ class Doctor(keras.callbacks.Callback):
     def _begin_stage(self) -> None:
         """See which weights train, if that has changed."""
         model = self.model
+        if not model.weights:
+            return  # a model that its first batch builds
         if self._watch is None:
             self._add(spoilt_at_start(spoilt(model.weights)), say_now=True)
         elif self._watch.is_of(model):
             return
         self._watch = WeightsWatch(model)
         self._stage += 1
+
+    def _count_examples(self, batches: int) -> int | None:
+        """How many examples a batch holds, by what Keras has counted for the mean of the loss."""
+        tracker = next((m for m in self.model.metrics if m.name == "loss"), None)
+        count = getattr(tracker, "count", None)
+        if count is None or not batches:
+            return 0
+        return int(ops.convert_to_numpy(count)) // batches
 
     def _look_closer(self, batch: int) -> None:
         """In the middle of an epoch: a loss was suspicious."""

@@ -40,6 +40,7 @@ class Course:
         chance: The loss of guessing evenly among the classes, or None where that is unknown.
         planned: How many epochs `fit` was asked for, or None.
         batches_per_look: How many batches one look covers.
+        batch_size: How many examples a batch holds, or None where that is unknown.
         epochs: What is known of each epoch, in order.
         stopped: Whether something asked the fit to end before its last epoch.
     """
@@ -47,6 +48,7 @@ class Course:
     chance: float | None = None
     planned: int | None = None
     batches_per_look: int = 1
+    batch_size: int | None = None
     epochs: list[EpochNotes] = dataclasses.field(default_factory=list)
     stopped: bool = False
 
@@ -103,8 +105,14 @@ class Course:
 
 
 def means_of(losses: np.ndarray, size: int) -> np.ndarray:
-    """The mean of each `size` neighbours; of all of them where there are fewer."""
-    if losses.size <= size:
-        return losses.mean(keepdims=True)
-    sums = np.concatenate([[0.0], np.cumsum(losses, dtype=float)])
-    return (sums[size:] - sums[:-size]) / size
+    """The mean of each `size` neighbours; of all of them where there are fewer.
+
+    Of four or more, the mean is at most a fifth above the second highest, so that no single loss
+    makes a jump.
+    """
+    size = min(size, losses.size)
+    windows = np.lib.stride_tricks.sliding_window_view(losses, size)
+    means = windows.mean(axis=1)
+    if size < 4:
+        return means
+    return np.minimum(means, 1.2 * np.partition(windows, -2, axis=1)[:, -2])

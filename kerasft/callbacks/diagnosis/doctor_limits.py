@@ -59,7 +59,7 @@ class DoctorLimits:
     jump: float = 1.3
     jump_moved: float = 2.0
     blow_up: float = 3.0
-    blow_up_moved: float = 0.3
+    blow_up_moved: float = 0.1
     near_guessing: float = 0.8
     moved: float = 0.15
     standstill: float = 0.02

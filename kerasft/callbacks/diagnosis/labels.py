@@ -52,20 +52,24 @@ def outside_the_classes(lowest: float, highest: float, classes: int | None) -> V
 
 
 def negative_loss(course: Course) -> Verdict | None:
-    """A log loss below zero, which labels between 0 and 1 cannot give."""
+    """A log loss below zero, which labels between 0 and 1 cannot give.
+
+    The mean over an epoch so far is what counts: where batches differ in size, what it gained by
+    one of them is known only roughly.
+    """
     epoch = course.epochs[-1]
-    finite = epoch.losses[np.isfinite(epoch.losses)]
-    if course.chance is None or not finite.size or finite.min() >= _BELOW_ZERO * course.chance:
+    if course.chance is None or not epoch.losses.size:
         return None
-    look = int(np.flatnonzero(epoch.losses == finite.min())[0])
-    evidence = {
-        "epoch": epoch.number,
-        "batch": look * course.batches_per_look + 1,
-        "loss": float(finite.min()),
-    }
+    means = np.cumsum(epoch.losses) / np.arange(1, epoch.losses.size + 1)
+    below = np.flatnonzero(means < _BELOW_ZERO * course.chance)
+    if not below.size:
+        return None
+    mean = float(means[below[0]])
+    batch = (int(below[0]) + 1) * course.batches_per_look
+    evidence = {"epoch": epoch.number, "batch": batch, "loss": mean}
     message = (
-        f"Labels outside the classes: the crossentropy was {finite.min():.3g} in epoch "
-        f"{epoch.number}, and with labels from 0 to 1 it cannot be negative."
+        f"Labels outside the classes: the mean crossentropy was {mean:.3g} after batch {batch} of "
+        f"epoch {epoch.number}, and with labels from 0 to 1 it cannot be negative."
     )
     remedy = (
         "Labels for one output, or for several that can hold together, are 0 and 1: map -1 to 0, "

@@ -8,11 +8,21 @@ from kerasft.callbacks.diagnosis.course import Course, EpochNotes, means_of
 from kerasft.callbacks.diagnosis.doctor_limits import DoctorLimits
 from kerasft.evaluation import Verdict
 
-# A jump is the mean of this many batches at least: one alone may just be hard.
+# A jump is the mean of so many batches and examples at least: one alone may just be hard.
 _BATCHES = 4
+_EXAMPLES = 64
 _SHARE_OF_EPOCH = 0.02
+# How many deviations above the middle a jump is; the deviation is told from the median distance.
+_DEVIATIONS = 4
+_TO_DEVIATION = 1.4826
 # Where the level of guessing is not known but read off one batch, its noise is in the ratio too.
 _WHERE_UNKNOWN = 1.5
+
+# A loss above this share of guessing: nothing was learned yet.
+_NOTHING_YET = 0.95
+# Paces (see `_pace`) of a fall that flattens out, and of one that does not.
+_SLOWING = 0.3
+_STEADY = 0.5
 
 
 def jump_of(course: Course, epoch: EpochNotes) -> tuple[float, int, int]:
@@ -24,12 +34,20 @@ def jump_of(course: Course, epoch: EpochNotes) -> tuple[float, int, int]:
     reference = max(course.guessing, course.start)
     if not epoch.losses.size or not reference > 0:
         return math.nan, 0, 0
-    size = max(-(-_BATCHES // course.batches_per_look), int(_SHARE_OF_EPOCH * epoch.losses.size), 1)
+    batches = max(_BATCHES, -(-_EXAMPLES // (course.batch_size or _EXAMPLES)))
+    size = max(-(-batches // course.batches_per_look), int(_SHARE_OF_EPOCH * epoch.losses.size))
+    size = min(size, epoch.losses.size)
     means = means_of(epoch.losses, size)
     if np.isnan(means).all():
         return math.nan, 0, 0
     worst = int(np.nanargmax(means))
-    return float(means[worst] / reference), worst, min(size, epoch.losses.size)
+    # Small batches and much dropout make a loss that leaps by itself. A jump stands out of that,
+    # unless the loss lies above guessing most of the time.
+    middle = float(np.nanmedian(epoch.losses))
+    noise = _TO_DEVIATION * float(np.nanmedian(np.abs(epoch.losses - middle))) / math.sqrt(size)
+    if middle <= reference and means[worst] - middle < _DEVIATIONS * noise:
+        return 1.0, worst, size
+    return float(means[worst] / reference), worst, size
 
 
 def suspects_high_rate(course: Course, limits: DoctorLimits) -> bool:
@@ -81,16 +99,15 @@ def learning_rate_too_low(course: Course, limits: DoctorLimits) -> Verdict | Non
     """A loss that is still near guessing, and weights that hardly moved.
 
     Weights that did move and a loss that stays are another matter: there may be nothing to learn.
-    Judged from the middle of the planned epochs on, and not while the rate still rises (warm-up).
+    So is a loss near guessing whose fall has flattened, for the task may be hard, and a validation
+    loss alone. Judged from the middle of the planned epochs on, and not while the rate still rises
+    (warm-up).
     """
     stage = course.stage if course.complete else []
     if not stage or not course.guessing > 0:
         return None
     last = stage[-1]
-    halfway = course.planned is not None and last.number >= course.planned / 2
-    # One long epoch has seen enough, too.
-    enough = len(stage) >= limits.fewest_epochs or course.steps >= 4 * limits.fewest_steps
-    if not (halfway or course.stopped) or not enough or course.steps < limits.fewest_steps:
+    if not _is_due(course, last, limits):
         return None
     if _rate_rises(stage) or not last.moved < limits.moved:
         return None
@@ -138,12 +155,30 @@ def _rate_rises(stage: list[EpochNotes]) -> bool:
     return len(rates) == 2 and rates[1] > 1.05 * rates[0]
 
 
+def _is_due(course: Course, last: EpochNotes, limits: DoctorLimits) -> bool:
+    """Whether there is enough to judge a low rate by."""
+    if course.planned is None or course.steps < limits.fewest_steps:
+        return False
+    if len(course.stage) >= limits.fewest_epochs:
+        return course.stopped or last.number >= course.planned / 2
+    # Of fewer epochs only the whole fit counts, and long ones; or weights that stand still.
+    ended = course.stopped or last.number >= course.planned
+    still = last.moved < limits.standstill / 20
+    return ended and (course.steps >= 4 * limits.fewest_steps or still)
+
+
 def _near_guessing(course: Course, losses: np.ndarray, limits: DoctorLimits) -> bool:
-    if course.chance is not None:
-        return bool(losses[-1] >= limits.near_guessing * course.guessing)
-    # The first loss need not be that of a model that knows nothing: a trained one that is trained
-    # on would look the same, were it not for the steady fall.
-    return bool(losses[-1] >= limits.near_guessing * losses[0]) and _falls_steadily(losses)
+    if course.chance is None:
+        # The first loss need not be that of a model that knows nothing: a trained one that is
+        # trained on would look the same, were it not for the steady fall.
+        near = losses[-1] >= limits.near_guessing * losses[0]
+        return bool(near) and _pace(losses) >= _STEADY and losses[0] - losses[-1] > 0.02 * losses[0]
+    value = min(losses[-1], course.series("loss")[-1])
+    left = 0 if course.stopped or not course.planned else course.planned - course.stage[-1].number
+    fall = max(losses[-2] - losses[-1], 0.0) if len(losses) > 1 else 0.0
+    if value - left * fall < limits.near_guessing * course.guessing:
+        return False  # at this pace it gets there
+    return bool(value >= _NOTHING_YET * course.guessing) or _pace(losses) >= _SLOWING
 
 
 def _stands_still(course: Course, losses: np.ndarray, limits: DoctorLimits) -> bool:
@@ -151,15 +186,19 @@ def _stands_still(course: Course, losses: np.ndarray, limits: DoctorLimits) -> b
         course.chance is not None
         and course.start >= limits.near_guessing * course.guessing
         and course.stage[-1].moved < limits.standstill
-        and losses[-1] >= 0.5 * course.guessing
+        and min(losses[-1], course.series("loss")[-1]) >= 0.5 * course.guessing
         and losses[0] - losses[-1] < 0.05 * losses[0]
     )
 
 
-def _falls_steadily(losses: np.ndarray) -> bool:
-    """Whether nearly every epoch lowers the loss, the last third about as fast as the first."""
+def _pace(losses: np.ndarray) -> float:
+    """The mean fall in the last third of the epochs, by that in the first third.
+
+    0 where fewer than four in five epochs lowered the loss, or there are too few to tell.
+    """
     falls = -np.diff(losses)
-    if falls.size < 2 or (falls > 0).mean() < 0.8 or falls.sum() < 0.02 * losses[0]:
-        return False
+    if falls.size < 2 or (falls > 0).mean() < 0.8:
+        return 0.0
     third = max(1, falls.size // 3)
-    return bool(falls[-third:].mean() >= 0.5 * falls[:third].mean())
+    first, last = falls[:third].mean(), falls[-third:].mean()
+    return float(last / first) if first > 0 else math.inf

@@ -57,8 +57,8 @@ def overfitting(course: Course, limits: DoctorLimits) -> Verdict | None:
     last = len(validated) - 1
     if last - best < limits.overfitting_epochs:
         return None
-    # The last two together, so that one noisy epoch does not decide.
-    recent = float(np.nanmean(validated[-2:]))
+    # The better of the last two, so that one bad epoch does not decide.
+    recent = float(np.nanmin(validated[-2:]))
     lowest, rise = float(validated[best]), recent - float(validated[best])
     if rise < limits.rise * lowest or rise < limits.rise_of_guessing * course.guessing:
         return None
