@@ -206,9 +206,41 @@ def test_the_code_of_how_to_choose_runs(here):
         run(short, "how-to-choose.md", scope)
 
 
+@pytest.mark.slow
+def test_the_code_of_devices_runs(here):
+    """On what there is here: one CPU, under each strategy but the TPU's."""
+    import tensorflow as tf
+
+    texts, labels = reviews()
+    scope = {
+        "preset": "tiny",
+        "preprocessor": kerasft.Backbone.from_preset("tiny").preprocessor(sequence_length=64),
+        "texts": texts,
+        "labels": labels,
+    }
+    policy = keras.config.dtype_policy()
+    for block in code_blocks(ROOT / "docs" / "devices.md"):
+        if "TPUClusterResolver" in block:
+            for name in re.findall(r"tf(?:\.\w+)+", block):
+                assert resolves_in(tf, name), name
+            scope["strategy"] = tf.distribute.OneDeviceStrategy("/cpu:0")
+            continue
+        try:
+            run(block, "devices.md", scope)
+        finally:
+            keras.config.set_dtype_policy(policy)
+    assert scope["train"].element_spec[0]["token_ids"].shape == (8, 64)
+
+
+def resolves_in(module, name):
+    for part in name.split(".")[1:]:
+        module = getattr(module, part, None)
+    return module is not None
+
+
 def test_all_code_in_the_pages_is_run_above():
     with_code = {page.name for page in PAGES if code_blocks(page)}
-    assert with_code == {"README.md", "how-to-choose.md", "how-to-extend.md"}
+    assert with_code == {"README.md", "devices.md", "how-to-choose.md", "how-to-extend.md"}
 
 
 # Links, names, commands.

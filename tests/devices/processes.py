@@ -17,9 +17,13 @@ TOLERANCE = 2e-6
 
 def start(kind, file, names, cluster=None):
     """Start a process that runs trainings, to be given to `finish`."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONWARNINGS": "ignore"}
     # Where there is a GPU these tests are still about two CPUs.
-    environment |= {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
+    environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+    environment["KERAS_BACKEND"] = "tensorflow"
+    if kind == "sharded":
+        environment["KERAS_BACKEND"] = "jax"
+        environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
     environment.pop("TF_CONFIG", None)
     if cluster is not None:
         environment["TF_CONFIG"] = json.dumps(cluster)

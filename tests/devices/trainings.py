@@ -5,6 +5,7 @@ The tests run this file in processes of their own, since TensorFlow fixes its de
     python trainings.py mirrored FILE NAME...   on one device, and mirrored on two logical CPUs
     python trainings.py worker FILE NAME...     as the worker that TF_CONFIG says
     python trainings.py one FILE NAME...        on one device
+    python trainings.py sharded FILE NAME...    with JAX, on one device and on all that there are
 
 Each writes the weights and the optimizer's state after each training to FILE, in NumPy's format.
 """
@@ -33,8 +34,10 @@ def for_vectors():
 
     inputs = keras.Input((5,))
     x = keras.layers.Dense(6, activation="tanh", name="a")(inputs)
-    # Each replica would otherwise train on the statistics of its own rows.
-    x = keras.layers.BatchNormalization(synchronized=True, name="a_norm")(x)
+    # Each replica would otherwise train on the statistics of its own rows. With JAX they are those
+    # of the whole batch anyway.
+    synchronized = keras.backend.backend() == "tensorflow"
+    x = keras.layers.BatchNormalization(synchronized=synchronized, name="a_norm")(x)
     x = keras.layers.Dense(6, activation="tanh", name="b")(x)
     x = keras.layers.LayerNormalization(name="b_norm")(x)
     return inputs, keras.layers.Dense(2, name="top")(x)
@@ -246,43 +249,65 @@ def arrays(model):
 
 def copies_agree(model):
     """Whether all replicas hold the same values, bit by bit."""
+    import keras
     import numpy as np
 
     for variable in model.weights:
         copies = getattr(variable.value, "values", [variable.value])
-        if not all(np.array_equal(copies[0].numpy(), copy.numpy()) for copy in copies):
+        first, *others = [keras.ops.convert_to_numpy(copy) for copy in copies]
+        if not all(np.array_equal(first, other) for other in others):
             return False
     return True
 
 
 def devices_of(kind):
-    import tensorflow as tf
+    """One device, several, or the one after the other, by name."""
+    if kind != "worker":
+        if kind == "mirrored":
+            two_logical_cpus()
+        yield "one", Device()
+    if kind == "mirrored":
+        import tensorflow as tf
 
-    if kind == "one":
-        return {"one": Device()}
+        yield "several", Device(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
     if kind == "worker":
+        import tensorflow as tf
+
         several = Device(tf.distribute.MultiWorkerMirroredStrategy())
         several.over_workers = True
-        return {"several": several}
+        yield "several", several
+    if kind == "sharded":
+        import keras
+
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        yield "several", Device()
+
+
+def two_logical_cpus():
+    import tensorflow as tf
+
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    several = Device(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
-    return {"one": Device(), "several": several}
 
 
 def main(kind, file, *names):
+    import keras
     import numpy as np
 
-    devices = devices_of(kind)
-    before = {variable.path: variable.numpy() for variable in Device().model().weights}
-    found = {f"start/for_vectors/{key}": value for key, value in before.items()}
-    for name in names:
-        for where, device in devices.items():
-            if device.strategy is not None:
-                assert device.strategy.num_replicas_in_sync == 2
+    found = {}
+    for where, device in devices_of(kind):
+        if device.strategy is not None:
+            assert device.strategy.num_replicas_in_sync == 2
+        if where == "one":
+            for variable in device.model().weights:
+                value = keras.ops.convert_to_numpy(variable)
+                found[f"start/for_vectors/{variable.path}"] = value
+        for name in names:
             model = globals()[name](device)
             assert copies_agree(model), f"{name}: the replicas have drifted apart"
             found |= {f"{where}/{name}/{key}": value for key, value in arrays(model).items()}
+            if where == "several" and kind == "sharded":
+                assert len(model.weights[0].value.devices()) == 2
     np.savez(file, **found)
 
 
