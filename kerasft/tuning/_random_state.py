@@ -61,7 +61,11 @@ def _tensorflow() -> Callable[[], None]:
     from tensorflow.python.eager import context
 
     eager: Any = context.context()
-    state = eager._rng.getstate()
+    # Without a seed there is no such generator, and nothing that could be repeated.
+    generator = getattr(eager, "_rng", None)
+    if generator is None:
+        return lambda: None
+    state = generator.getstate()
 
     def put_back() -> None:
         if eager._rng.getstate() != state:

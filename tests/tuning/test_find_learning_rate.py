@@ -907,3 +907,13 @@ def test_the_bar_counts_steps_and_can_be_left_out(capsys):
 def test_it_is_a_public_name():
     assert kerasft.find_learning_rate is find_learning_rate
     assert isinstance(search(small_model(), arrays()), LearningRateCurve)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own seeds")
+def test_in_a_process_where_no_seed_was_set(monkeypatch):
+    from tensorflow.python.eager import context
+
+    from kerasft.tuning._random_state import remember_random_state
+
+    monkeypatch.delattr(context.context(), "_rng", raising=False)
+    remember_random_state()()
