@@ -7,6 +7,8 @@ from kerasft import TrainHead, TrainLastBlocks
 from kerasft.callbacks import Phase
 from kerasft.errors import ArgumentError
 
+pytestmark = pytest.mark.core
+
 
 @keras.saving.register_keras_serializable(package="kerasft_tests")
 def long_enough(epochs, logs):

@@ -22,6 +22,8 @@ from kerasft.callbacks import EarlyStopping, Phase, Phases
 from kerasft.errors import ArgumentError, PlanError, UnsupportedError
 from kerasft.optimizers import LayerwiseOptimizer
 
+pytestmark = pytest.mark.core
+
 NAMES = ("stem", "middle", "last")
 ROWS, BATCH = 12, 4
 in_tensorflow = pytest.mark.skipif(

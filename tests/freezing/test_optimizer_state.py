@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from kerasft.errors import UnsupportedError
 from kerasft.freezing.optimizer_state import births_of, carry_over
 
+pytestmark = pytest.mark.core
+
 OPTIMIZERS = {
     "SGD momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
     "Adam": lambda: keras.optimizers.Adam(0.1, amsgrad=True),
@@ -22,6 +24,8 @@ OPTIMIZERS = {
         keras.optimizers.Adam(0.1), initial_scale=8.0, dynamic_growth_steps=2
     ),
 }
+if keras.backend.backend() == "jax":
+    del OPTIMIZERS["loss scale"]  # outside of a train step Keras's own leaks a traced value there
 SHAPES = [(3, 4), (4,), (4, 2), (2,)]
 
 
@@ -110,6 +114,7 @@ def test_a_late_average_starts_at_the_present_value():
     np.testing.assert_array_equal(averages[3], as_arrays(variables)[3])
 
 
+@pytest.mark.skipif("loss scale" not in OPTIMIZERS, reason="Keras's own does not step eagerly")
 def test_a_loss_scale_is_kept():
     variables = new_variables()
     optimizer = OPTIMIZERS["loss scale"]()

@@ -13,6 +13,8 @@ from kerasft.freezing import Plan, is_pinned
 from kerasft.optimizers import LayerwiseOptimizer
 from kerasft.structure import walk
 
+pytestmark = pytest.mark.core
+
 
 def chain():
     model = keras.Sequential([keras.Input((4,))], name="chain")

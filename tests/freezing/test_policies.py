@@ -24,6 +24,8 @@ from kerasft.errors import ArgumentError, PlanError, SelectorError
 from kerasft.freezing import FreezePolicy, Plan, is_pinned, stages_of
 from kerasft.structure import say
 
+pytestmark = pytest.mark.core
+
 
 def changed_by_training(model, x, y):
     if not model.compiled:

@@ -17,6 +17,8 @@ from kerasft import select
 from kerasft.errors import ArgumentError, SelectorError
 from kerasft.optimizers import L2SP, LayerwiseOptimizer
 
+pytestmark = pytest.mark.core
+
 ON_JAX = keras.backend.backend() == "jax"
 
 

@@ -11,6 +11,8 @@ from kerasft import select
 from kerasft.errors import SelectorError
 from kerasft.structure import take_apart
 
+pytestmark = pytest.mark.core
+
 BERT = take_apart(flat_bert())
 RESNET = take_apart(small_resnet())
 

@@ -12,6 +12,8 @@ from kerasft import select
 from kerasft.errors import ArgumentError, SelectorError, UnsupportedError
 from kerasft.structure import take_apart
 
+pytestmark = pytest.mark.core
+
 PATTERNS = st.text(min_size=1, max_size=8) | st.sampled_from(["a", "a/*", "*/bias", "b/kernel"])
 NUMBERS = st.integers(1, 9)
 ATOMS = st.one_of(
