@@ -1,10 +1,20 @@
 """What every test shares: a quiet TensorFlow, one seed, and the `slow` marker."""
 
+import importlib.util
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
+
+if not importlib.util.find_spec("tensorflow"):
+    # They import it at their tops. The core tests, on JAX and PyTorch, do without.
+    collect_ignore = [
+        "data/test_batches.py",
+        "data/test_tf_datasets.py",
+        "test_public_api.py",
+        "tuning/test_evaluate.py",
+    ]
 
 
 def pytest_addoption(parser):

@@ -8,6 +8,8 @@ from kerasft.structure import take_apart, walk
 
 def values(model):
     """A copy of every weight, by path."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()  # while `fit` runs they lie outside of the model
     return {
         v.path: keras.ops.convert_to_numpy(v.variable).copy() for v in take_apart(model).variables
     }

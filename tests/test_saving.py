@@ -149,6 +149,7 @@ def test_optimizers_of_every_kind_go_on(make, path):
     same(arrays(loaded.weights), arrays(model.weights))
 
 
+@pytest.mark.core
 def test_a_rate_for_every_layer_goes_on(path):
     model, batch = still(small_resnet()), image_batch(9)
     TrainLastBlocks(1).apply(model)
@@ -166,6 +167,7 @@ def test_a_rate_for_every_layer_goes_on(path):
     same(arrays(loaded.weights), arrays(model.weights))
 
 
+@pytest.mark.core
 def test_what_began_to_train_late_goes_on(path):
     """Adam corrects its bias by the steps of each variable; the file tells when they began."""
     model, batch = still(small_resnet()), image_batch(9)
@@ -196,6 +198,7 @@ def test_float16_with_the_scaling_that_compile_adds(path):
     same(arrays(loaded.optimizer.variables), arrays(model.optimizer.variables))
 
 
+@pytest.mark.core
 def test_in_a_traced_fit(path):
     model, batch = still(small_resnet()), image_batch()
     TrainLastBlocks(1).apply(model)
@@ -376,6 +379,7 @@ class Unnamed(keras.Model):
         return self.top(self.second(self.first(inputs)))
 
 
+@pytest.mark.core
 def test_names_that_drift_do_not_lose_the_plan(path):
     model = Unnamed()
     x = np.ones((3, 4), "float32")

@@ -1,7 +1,10 @@
 import keras
 import numpy as np
+import pytest
 
 from kerasft.callbacks._best_weights import BestWeights
+
+pytestmark = pytest.mark.core
 
 
 def values(model):

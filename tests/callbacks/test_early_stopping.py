@@ -150,6 +150,7 @@ class Unfreeze(keras.callbacks.Callback):
         self.model.make_train_function(force=True)
 
 
+@pytest.mark.core
 # A change within an epoch has to be made before this callback looks, hence by an earlier one.
 @pytest.mark.parametrize(
     ("moment", "first"),

@@ -3,6 +3,8 @@ import pytest
 
 from kerasft.callbacks._monitoring import compiled_metrics, higher_is_better, metric_of
 
+pytestmark = pytest.mark.core
+
 
 def score(y, p):
     return keras.ops.mean(p)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from kerasft.callbacks._prechelt import generalization_loss, training_progress
 
+pytestmark = pytest.mark.core
+
 losses = st.floats(2**-20, 2**20, width=32)
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from kerasft.callbacks import ProgressQuotient
 from kerasft.errors import ArgumentError
 
+pytestmark = pytest.mark.core
+
 _model = {}
 
 

@@ -88,10 +88,9 @@ class Change(keras.callbacks.Callback):
 @pytest.mark.parametrize(
     ("optimizer", "hook"),
     [
-        (adam, "on_train_batch_begin"),
-        (layerwise, "on_train_batch_end"),
+        (layerwise, "on_train_batch_begin"),
         (averages, "on_train_batch_end"),
-        (accumulated, "on_epoch_end"),
+        pytest.param(accumulated, "on_epoch_end", marks=pytest.mark.slow),
         (scaled_loss, "on_epoch_begin"),
     ],
 )

@@ -59,7 +59,10 @@ def task_batches_are_tokens(model):
         model.preprocessor = None
 
 
-@pytest.fixture(params=CASES, name="case")
+CORE = [pytest.param("residual network", marks=pytest.mark.core)]
+
+
+@pytest.fixture(params=[name for name in CASES if name != "residual network"] + CORE, name="case")
 def _case(request):
     make, batch = CASES[request.param]
     model = make()
@@ -79,7 +82,7 @@ def test_exactly_the_planned_weights_change(case, policy):
 
 
 @pytest.mark.parametrize("when", ["before compile", "after compile", "after a fit", "inside fit"])
-@pytest.mark.parametrize("name", ["residual network", "subclassed"])
+@pytest.mark.parametrize("name", ["subclassed", *CORE])
 def test_a_plan_holds_in_the_traced_graph_whenever_it_comes(name, when):
     make, batch = CASES[name]
     model, (x, y) = make(), batch()
@@ -103,6 +106,7 @@ def test_a_plan_holds_in_the_traced_graph_whenever_it_comes(name, when):
     check_exactly_the_planned_weights_change(model, plan, x, y)
 
 
+@pytest.mark.core
 def test_unfreezing_in_the_middle_of_fit_takes_hold_at_once():
     model, (x, y) = small_resnet(), image_batch()
     TrainHead().apply(model)
@@ -135,6 +139,7 @@ def test_frozen_layers_run_as_in_inference(case):
     check_deterministic(model, x)
 
 
+@pytest.mark.core
 def test_a_pin_does_not_silence_the_layers_after_it():
     model = subclassed()
     TrainLastBlocks(2).apply(model)  # the stem and the first residual block are pinned
@@ -143,6 +148,7 @@ def test_a_pin_does_not_silence_the_layers_after_it():
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.core
 def test_augmentation_before_a_frozen_backbone_goes_on():
     model = keras.Sequential(
         [
@@ -246,6 +252,7 @@ def test_a_norm_without_scale_and_offset_goes_with_its_neighbours():
             }
 
 
+@pytest.mark.core
 def test_dropout_in_a_frozen_head_is_silent():
     inputs = keras.Input((5,))
     x = keras.layers.Dense(4, name="body")(inputs)
@@ -281,6 +288,7 @@ def test_assets_of_the_model_itself_are_saved_too(tmp_path):
     assert "kerasft_plan.json" not in names
 
 
+@pytest.mark.core
 def test_lora_base_kernels_stay_frozen():
     model = keras.Sequential([keras.Input((4,))])
     for name in ("a", "b", "top"):

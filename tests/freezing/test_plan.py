@@ -13,8 +13,6 @@ from kerasft.freezing import Plan, is_pinned
 from kerasft.optimizers import LayerwiseOptimizer
 from kerasft.structure import walk
 
-pytestmark = pytest.mark.core
-
 
 def chain():
     model = keras.Sequential([keras.Input((4,))], name="chain")
@@ -240,6 +238,7 @@ def test_a_plan_that_does_not_fit_leaves_the_model_as_it_was(name, under_a_plan)
         plan.check_fits(model)
 
 
+@pytest.mark.core
 def test_what_was_looked_at_would_have_changed():
     model = chain()
     model.compile(keras.optimizers.Adam(1e-2), "mse")
@@ -322,6 +321,7 @@ def test_the_multipliers_of_the_optimizer_are_shown(wrap):
     assert column(plan) == {"0": "-", "1": "1", "2": "-", "head": "1"}
 
 
+@pytest.mark.core
 def test_multipliers_that_nobody_knows_yet_are_not_made_up():
     model = chain()
     model.compile(LayerwiseOptimizer(keras.optimizers.SGD(0.1), model, decay=0.5), "mse")

@@ -81,6 +81,7 @@ def test_the_lesson_s_head_by_hand():
     assert [layer.rate for layer in head.dropout_layers] == [0.3, 0.3]
 
 
+@pytest.mark.core
 def test_dropout_comes_before_each_dense_layer_and_only_in_training():
     features = np.ones((64, 32), "float32")
     head = ClassificationHead(2, hidden_units=(16, 8), dropout=0.5)
@@ -91,6 +92,7 @@ def test_dropout_comes_before_each_dense_layer_and_only_in_training():
     assert [layer.name for layer in head.dropout_layers] == ["dropout_0", "dropout_1", "dropout_2"]
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("hidden_units", [None, 4, [4], (4, 5), []])
 def test_hidden_layers(hidden_units):
     head = ClassificationHead(2, hidden_units=hidden_units)
@@ -224,6 +226,7 @@ TASKS = {
 }
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("name", TASKS)
 def test_loss_and_metrics_are_those_of_numpy(name):
     head = ClassificationHead(**TASKS[name])

@@ -8,6 +8,8 @@ from keras import ops
 from kerasft.errors import UnsupportedError
 from kerasft.heads import Head
 
+pytestmark = pytest.mark.core
+
 TOKENS = 6
 
 

@@ -10,6 +10,8 @@ from keras import ops
 from kerasft.errors import ArgumentError
 from kerasft.heads import RegressionHead
 
+pytestmark = pytest.mark.core
+
 
 def test_outputs_loss_and_metrics_are_those_of_numpy():
     generator = np.random.default_rng(0)

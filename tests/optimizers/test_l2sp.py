@@ -17,8 +17,6 @@ from kerasft import select
 from kerasft.errors import ArgumentError, SelectorError
 from kerasft.optimizers import L2SP, LayerwiseOptimizer
 
-pytestmark = pytest.mark.core
-
 ON_JAX = keras.backend.backend() == "jax"
 
 
@@ -89,6 +87,7 @@ def assert_same(one, other, atol=0.0):
 # Against a calculation of one's own.
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("decoupled", [True, False])
 def test_sgd_agrees_with_the_formula(decoupled, momentum):
@@ -121,6 +120,7 @@ def test_sgd_agrees_with_the_formula(decoupled, momentum):
     assert_same(weights, values(model), atol=1e-5)
 
 
+@pytest.mark.core
 def test_adamw_decoupled_agrees_with_the_formula():
     model = small_model()
     optimizer = L2SP(keras_optimizers.AdamW(0.01, weight_decay=0.2), model, 3.0)
@@ -145,6 +145,7 @@ def test_adamw_decoupled_agrees_with_the_formula():
     assert_same(weights, values(model), atol=1e-5)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("how", ["eager", "jit_compile"])
 def test_coupled_is_a_penalty_in_the_loss(how):
     """Keras differentiates the penalty by itself: a regularizer on each variable."""
@@ -379,6 +380,7 @@ def fitted(model, when):
     return start
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("when", ["before compile", "after compile", "inside fit"])
 def test_what_is_unfrozen_late_is_pulled_to_its_pretrained_value(when):
     if when == "inside fit" and ON_JAX:

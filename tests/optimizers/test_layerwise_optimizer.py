@@ -64,6 +64,7 @@ def assert_same(one, other, atol=0.0):
         np.testing.assert_allclose(a, b, rtol=0 if atol == 0 else 1e-6, atol=atol)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("name", INNER)
 def test_each_variable_moves_as_under_a_separate_optimizer_at_its_rate(name):
     model, reference = small_model(), small_model()
@@ -124,6 +125,7 @@ def test_what_the_inner_optimizer_does_around_a_step_is_its_own(name):
     assert_same(pair[0][0].get_weights(), pair[1][0].get_weights(), atol=1e-7)
 
 
+@pytest.mark.core
 def test_a_fit_with_all_of_it_at_once():
     x, y = batch()
     arguments = {
@@ -220,6 +222,7 @@ def test_a_persons_own_weight_decay_takes_the_scaled_rate():
     assert isinstance(inner.get_config(), dict)
 
 
+@pytest.mark.core
 def test_a_subset_can_be_frozen_and_unfrozen():
     x, y = batch()
     model = small_model()
@@ -280,6 +283,7 @@ def test_a_selector_that_matches_nothing_in_a_later_model_raises_at_the_build():
         model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
 
 
+@pytest.mark.core
 def test_lora_gets_the_rate_of_its_layer():
     model = small_model()
     optimizer = LayerwiseOptimizer(keras_optimizers.SGD(1.0), model, multipliers=TABLE)
@@ -327,6 +331,7 @@ def test_callbacks_see_and_set_one_rate(tmp_path):
         assert board._collect_learning_rate({}) == {"learning_rate": pytest.approx(0.01 / 3)}
 
 
+@pytest.mark.core
 def test_a_schedule_is_scaled_for_each_variable():
     schedule = keras_optimizers.schedules.PiecewiseConstantDecay([1], [1.0, 0.1])
     model = small_model()
@@ -340,6 +345,7 @@ def test_a_schedule_is_scaled_for_each_variable():
             np.testing.assert_allclose(before[path] - value, step, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.core
 def test_mixed_float16_with_a_plateau_and_moving_averages():
     x, y = batch(16)
     keras.config.set_dtype_policy("mixed_float16")

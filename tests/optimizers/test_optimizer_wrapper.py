@@ -6,6 +6,8 @@ import pytest
 
 from kerasft.optimizers.optimizer_wrapper import OptimizerWrapper
 
+pytestmark = pytest.mark.core
+
 
 def built(inner=None):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])

@@ -12,6 +12,8 @@ from kerasft.optimizers.rate_table import RateRow, RateRules, printed_rows
 from kerasft.optimizers.variable_row import match_rows
 from kerasft.structure import say, take_apart
 
+pytestmark = pytest.mark.core
+
 
 def stack(blocks, head=True, norms=False):
     """Dense blocks under a dense head, divided by the user's word."""

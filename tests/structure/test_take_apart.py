@@ -62,7 +62,7 @@ def check_whole(model):
 # Random models.
 
 
-@keras.saving.register_keras_serializable(package="kerasft_tests")
+@keras.saving.register_keras_serializable(package="kerasft_tests_of_structure")
 class Composite(keras.layers.Layer):
     """A layer with layers, a list of them, and a weight of its own; names repeat on purpose."""
 
@@ -157,6 +157,7 @@ def test_any_model_comes_apart_whole(nest, kind, shared):
 # Paths.
 
 
+@pytest.mark.core
 def test_equal_names_get_a_number():
     model = Own([dense(0), Composite(3, name="one")])
     model(np.zeros((1, 4), "float32"))
@@ -233,6 +234,7 @@ def test_wrappers_and_cells(layer):
     check_whole(model)
 
 
+@pytest.mark.core
 def test_lora_and_seeds():
     model = keras.Sequential([keras.Input((4,)), dense(0), dropout(1), dense(2)])
     model.layers[0].enable_lora(2)
@@ -249,6 +251,7 @@ def names(structure):
     return [block.name for block in structure.blocks]
 
 
+@pytest.mark.core
 @pytest.mark.parametrize(
     ("make", "head"),
     [
@@ -269,6 +272,7 @@ def test_berts_of_every_build(make, head):
         assert "pooled_dense" in {view.name for view in structure.blocks[-1]}
 
 
+@pytest.mark.core
 def test_a_residual_network():
     structure = check_whole(small_resnet())
     assert names(structure) == ["stem", "block0", "block1"]
@@ -330,6 +334,7 @@ def test_a_head_larger_than_the_backbone_hides_nothing():
     assert len(take_apart(wide).blocks) == 3
 
 
+@pytest.mark.core
 def test_a_subclassed_model():
     model = SubclassedModel(name="own")
     model(np.zeros((1, 5), "float32"))
@@ -366,6 +371,7 @@ def chain():
     )
 
 
+@pytest.mark.core
 def test_say():
     model = chain()
     say(model, blocks=[["dense_0", "dense_1"], ["dense_2", "dense_3"]], head=["dense_5"])
