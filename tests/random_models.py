@@ -59,7 +59,7 @@ class _Builder:
             return keras.layers.Dropout(0.2, name=name)
         if kind == "noise":
             return keras.layers.GaussianNoise(0.2, name=name)
-        return Composite(name=name)
+        return RandomComposite(name=name)
 
     def layer(self, unit):
         """One layer for any unit: a graph becomes a model of its own."""
@@ -99,7 +99,7 @@ class _Builder:
 
 
 @keras.saving.register_keras_serializable(package="kerasft_tests")
-class Composite(keras.layers.Layer):
+class RandomComposite(keras.layers.Layer):
     """A layer of layers with a weight of its own: dense, a bare norm, dropout, and a scale."""
 
     def __init__(self, **kwargs):

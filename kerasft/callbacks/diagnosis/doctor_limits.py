@@ -27,10 +27,10 @@ class DoctorLimits:
         blow_up_moved: with weights that have moved at least this far.
         near_guessing: The rate is too low when the loss is still above this share of guessing,
         moved: and the weights have moved less than this,
+        standstill: or less than this, where the loss fell by less than 5% from near guessing and
+            is still above half of it,
         fewest_steps: after at least this many batches and
-        fewest_epochs: at least this many epochs;
-        standstill: or when they have moved less than this, and the loss fell by less than 5% from
-            near guessing and is still above half of it.
+        fewest_epochs: at least this many epochs.
         steep: There were too few epochs when the second half of them lowered the loss by at least
             this share of itself,
         steep_of_guessing: and by at least this share of guessing, and the last one was as fast.
