@@ -16,8 +16,7 @@ class DoctorLimits:
 
     *Guessing* is the loss of a model that knows nothing: that of guessing evenly among the classes
     or, for other tasks and for weighted losses, the loss of the first batch. *Moved* is how far the
-    weights that train are from where they began, as a share of their size there. The limits were
-    chosen on runs other than those of the accuracy that `docs/how-to-choose.md` tells.
+    weights that train are from where they began, as a share of their size there.
 
     Args:
         jump: The rate is too high when the loss of a few batches rises to this many times guessing
