@@ -38,12 +38,18 @@ class WeightsWatch:
         return now == {id(watched.variable) for watched in self.trained}
 
     def moved(self) -> float:
-        """How far the weights that train have moved, as a share of their size at first."""
+        """How far the weights that train have moved, as a share of their size at first.
+
+        Weights that no gradient reaches do not count: were all units of a layer dead, the large
+        weights that stand still would hide how far the others went.
+        """
         distance = size = 0.0
         for watched in self.trained:
             count = math.prod(watched.variable.shape)
-            distance += count * float(np.mean(np.square(watched.now() - watched.first)))
-            size += count * float(np.mean(np.square(watched.first)))
+            change = float(np.mean(np.square(watched.now() - watched.first)))
+            if change != 0:
+                distance += count * change
+                size += count * float(np.mean(np.square(watched.first)))
         if not self.trained or math.isnan(distance):
             return math.nan
         return math.sqrt(distance / size) if size > 0 else (math.inf if distance > 0 else 0.0)

@@ -28,6 +28,7 @@ from kerasft.callbacks.diagnosis import (
     EpochNotes,
     Sample,
     collapsed,
+    flags_in_error,
     labels_in_error,
     learning_rate_too_high,
     learning_rate_too_low,
@@ -35,6 +36,7 @@ from kerasft.callbacks.diagnosis import (
     overfitting,
     spoilt_at_start,
     spoilt_loss,
+    spoilt_weights,
     suspects_collapse,
     suspects_high_rate,
     too_few_epochs,
@@ -77,7 +79,7 @@ class Doctor(keras.callbacks.Callback):
     - `nothing_trains`: no weight that should train changes: all are frozen, the rate is 0, no
       gradient reaches them.
     - `wrong_weights_train`: weights change that are flagged as frozen, for the flags were set after
-      Keras had made its train function.
+      Keras had made its train function. On JAX, where that ends the fit, the error is explained.
     - `too_few_epochs`: the loss was still falling steeply when the last epoch was over.
     - `overfitting`: the validation loss rises, the training loss goes on falling.
     - `collapsed`: every validation example is called one class, and stays so.
@@ -210,7 +212,7 @@ class Doctor(keras.callbacks.Callback):
 
         By the first batch every callback had its chance to change what trains.
         """
-        if not self._tape or self._watch is None:
+        if batch == 0 or self._watch is None:
             self._begin_stage()
         elif self._course.batch_size is None:
             self._course.batch_size = self._count_examples(batch)
@@ -315,12 +317,17 @@ class Doctor(keras.callbacks.Callback):
 
     def _judge_numbers(self, say_now: bool = False) -> None:
         """NaN, infinity, and losses below zero."""
-        self._add(negative_loss(self._course), say_now)
-        if np.isfinite(self._course.epochs[-1].losses).all() or not self._is_open("not_a_number"):
+        course = self._course
+        epoch = course.epochs[-1]
+        self._add(negative_loss(course), say_now)
+        hidden = epoch.complete and not math.isfinite(epoch.moved)
+        bad = not np.isfinite(epoch.losses).all()
+        if not (bad or hidden) or not self._is_open("not_a_number"):
             return
         trained = self.model.trainable_variables
         counts = (len(spoilt(trained)), len(trained))
-        self._add(spoilt_loss(self._course, counts, self._limits), say_now)
+        verdict = spoilt_loss(course, counts, self._limits)
+        self._add(verdict or spoilt_weights(course, counts), say_now)
 
     def _judge_what_trains(self, batches: int) -> None:
         """Whether the weights that should train do, and no others, once for each stage."""
@@ -368,7 +375,7 @@ class Doctor(keras.callbacks.Callback):
 
     def _explain(self, error: Exception) -> None:
         """Put an error of a step into plain words, where that is known."""
-        verdict = labels_in_error(str(error))
+        verdict = labels_in_error(str(error)) or flags_in_error(str(error))
         try:
             self._add(verdict, say_now=True)
         except KerasftError as ours:

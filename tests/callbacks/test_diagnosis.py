@@ -16,6 +16,7 @@ from kerasft.callbacks.diagnosis import (
     EpochNotes,
     Sample,
     collapsed,
+    flags_in_error,
     labels_in_error,
     learning_rate_too_high,
     learning_rate_too_low,
@@ -25,6 +26,7 @@ from kerasft.callbacks.diagnosis import (
     spoilt_at_start,
     spoilt_inputs,
     spoilt_loss,
+    spoilt_weights,
     suspects_collapse,
     too_few_epochs,
     what_trains,
@@ -514,6 +516,16 @@ def test_what_was_spoilt_before_the_first_batch():
     assert found.message.startswith("Not a number: 3 of the 2,000 examples that were looked at ")
 
 
+def test_weights_that_are_spoilt_under_an_ordinary_loss():
+    assert spoilt_weights(course([0.6, 0.5]), (0, 4)) is None
+    found = spoilt_weights(course([0.6, 0.5]), (3, 4))
+    assert found.name == "not_a_number"
+    assert found.message.startswith(
+        "Not a number: 3 of the 4 weights that train hold NaN or infinity after epoch 2"
+    )
+    assert found.evidence == {"epoch": 2, "spoilt_weights": 3, "weights": 4, "loss": 0.5}
+
+
 def test_a_crossentropy_below_zero():
     found = negative_loss(course([[0.7, 0.2, -1.5]]))
     assert found.name == "labels_outside_classes"
@@ -544,6 +556,15 @@ def test_errors_of_backends_about_labels():
     assert labels_in_error("Dimensions must be equal") is None
     assert "(labels + 1) / 2" in outside_the_classes(-1, 1, 2).remedy
     assert "Number the classes from 0" in outside_the_classes(-1, 2, 3).remedy
+
+
+def test_the_error_of_jax_about_flags():
+    text = "Received len(trainable_variables) == 2 whereas the optimizer was built with 4 variables"
+    found = flags_in_error(text)
+    assert found.name == "wrong_weights_train"
+    assert found.evidence == {"weights_flagged_to_train": 2, "built_for": 4}
+    assert "TrainHead" in found.remedy
+    assert flags_in_error("Dimensions must be equal") is None
 
 
 ASKED = {"epoch": 1, "batches": 30, "flagged": 4, "learning_rate": 0.01}

@@ -15,8 +15,9 @@ from kerasft.callbacks.diagnosis.spoilt_numbers import (
     spoilt_at_start,
     spoilt_inputs,
     spoilt_loss,
+    spoilt_weights,
 )
-from kerasft.callbacks.diagnosis.training import what_trains
+from kerasft.callbacks.diagnosis.training import flags_in_error, what_trains
 
 __all__ = [
     "Course",
@@ -24,6 +25,7 @@ __all__ = [
     "EpochNotes",
     "Sample",
     "collapsed",
+    "flags_in_error",
     "labels_in_error",
     "learning_rate_too_high",
     "learning_rate_too_low",
@@ -33,6 +35,7 @@ __all__ = [
     "spoilt_at_start",
     "spoilt_inputs",
     "spoilt_loss",
+    "spoilt_weights",
     "suspects_collapse",
     "suspects_high_rate",
     "too_few_epochs",

@@ -89,6 +89,36 @@ def spoilt_loss(
     return Verdict("not_a_number", "bad", message, evidence, remedy)
 
 
+def spoilt_weights(course: Course, counts: tuple[int, int]) -> Verdict | None:
+    """Weights that hold NaN or infinity at the end of an epoch whose losses were ordinary.
+
+    Args:
+        course: The fit so far.
+        counts: How many of the weights that train hold NaN or infinity, and how many train.
+    """
+    spoilt, weights = counts
+    if not spoilt:
+        return None
+    epoch = course.epochs[-1]
+    evidence: dict[str, float] = {
+        "epoch": epoch.number,
+        "spoilt_weights": spoilt,
+        "weights": weights,
+    }
+    if epoch.losses.size:
+        evidence["loss"] = float(epoch.losses[-1])
+    message = (
+        f"Not a number: {spoilt} of the {weights} weights that train hold NaN or infinity after "
+        f"epoch {epoch.number}, while the training loss looks ordinary. Some activations turn NaN "
+        "into 0 (relu, on some machines), and the loss cannot show it."
+    )
+    remedy = (
+        "Look for NaN and infinity in inputs and labels (Doctor(train_data=...) does), and begin "
+        "again from sound weights."
+    )
+    return Verdict("not_a_number", "bad", message, evidence, remedy)
+
+
 def spoilt_at_start(names: list[str]) -> Verdict | None:
     """Weights that hold NaN or infinity before the first batch."""
     if not names:

@@ -1,6 +1,31 @@
 """Whether anything trains, and whether it is what should."""
 
+import re
+
 from kerasft.evaluation import Verdict
+
+_OF_JAX = re.compile(
+    r"len\(trainable_variables\) == (\d+) whereas the optimizer was built with (\d+)"
+)
+_REMEDY = (
+    "Compile again after setting `trainable`, or freeze with a policy, which sees to it: "
+    "kerasft.TrainHead().apply(model)."
+)
+
+
+def flags_in_error(text: str) -> Verdict | None:
+    """What Keras says on JAX when flags were set late: there no step can go by those of before."""
+    found = _OF_JAX.search(text)
+    if not found:
+        return None
+    flagged, built = int(found[1]), int(found[2])
+    message = (
+        f"The wrong weights would train: {flagged} are flagged to train, and the optimizer was "
+        f"built for {built}. The flags were set after the model was compiled or fitted, and this "
+        "backend ends the fit for it."
+    )
+    evidence = {"weights_flagged_to_train": flagged, "built_for": built}
+    return Verdict("wrong_weights_train", "bad", message, evidence, _REMEDY)
 
 
 def what_trains(
@@ -43,11 +68,7 @@ def what_trains(
             f"flagged as frozen have changed, and {what}. The flags were set after Keras had made "
             "its train function, which goes by those of then."
         )
-        remedy = (
-            "Compile again after setting `trainable`, or freeze with a policy, which sees to it: "
-            "kerasft.TrainHead().apply(model)."
-        )
-        return Verdict("wrong_weights_train", "bad", message, evidence, remedy)
+        return Verdict("wrong_weights_train", "bad", message, evidence, _REMEDY)
     if not flagged:
         message = "Nothing trains: every weight is frozen."
         remedy = "Train some: kerasft.TrainHead().apply(model), or set `trainable` and compile."
