@@ -9,7 +9,10 @@ import numpy as np
 
 from kerasft.data import LengthGroupedBatches
 from kerasft.errors import UnsupportedError
-from kerasft.features._store import CachedFeatures, Store, alike
+from kerasft.features._index import Index
+from kerasft.features._layout import Layout, alike
+from kerasft.features._store import CachedFeatures, Store
+from kerasft.features._values import MemoryValues
 from kerasft.features.cut import Cut
 
 
@@ -21,10 +24,23 @@ class Padding:
         length_axes: For each boundary tensor, the axes that are as long as the batch is padded.
         keep_to: None where features are stored unpadded; where the trainable part reads what
             stands at padded places, the length to which all examples are padded.
+        shapes: For each boundary tensor, the shape of the shortest example's value as stored.
+        any_length: Whether it was seen that features do not depend on the length to which a batch
+            is padded, so that they serve batches of other lengths too.
     """
 
     length_axes: tuple[tuple[int, ...], ...]
     keep_to: int | None = None
+    shapes: tuple[tuple[int, ...], ...] = ()
+    any_length: bool = False
+
+    def applied_to(self, layouts: list[Layout]) -> list[Layout]:
+        """The layouts with what was found out."""
+        keeps = self.keep_to is not None
+        return [
+            dataclasses.replace(layout, length_axes=axes, keeps_padding=keeps)
+            for layout, axes in zip(layouts, self.length_axes, strict=True)
+        ]
 
 
 def find_padding(
@@ -41,27 +57,29 @@ def find_padding(
     padded = data._padded
     shortest = int(np.argmin(data.lengths))
     near, far = int(padded[shortest]), int(padded.max())
-    if near == far == int(data.lengths.min()):
-        return Padding(tuple(() for _ in parts.boundary))
     rows = np.array([shortest])
     values_near = run(data.collate(rows, near))
+    if near == far == int(data.lengths.min()):
+        return Padding(tuple(() for _ in parts.boundary), None, _shapes(parts, values_near))
     values_far = values_near if near == far else run(data.collate(rows, far))
     axes = tuple(
         _length_axes(tensor, one.shape, other.shape, near, far)
         for tensor, one, other in zip(parts.boundary, values_near, values_far, strict=True)
     )
 
-    def stored(values: list[np.ndarray], length: int, keep_padding: bool) -> list[np.ndarray]:
-        lengths = np.array([int(data.lengths[shortest])])
+    def stored(values: list[np.ndarray], length: int, keeps_padding: bool) -> list[np.ndarray]:
+        """What would come out of a cache that these values were put into."""
+        lengths = data.lengths[rows]
         stores = []
         for tensor, value, own in zip(parts.boundary, values, axes, strict=True):
-            stores.append(Store(tensor, lengths, own, keep_padding))
-            stores[-1].put(np.array([0]), value)
+            layout = Layout.of(tensor, length_axes=own, keeps_padding=keeps_padding)
+            stores.append(Store(layout, MemoryValues(layout.raw), Index(layout.rank)))
+            stores[-1].put(np.array([0]), value, lengths)
         return keras.tree.flatten(CachedFeatures(stores)(np.array([0]), length))
 
-    unpadded = stored(values_far, far, keep_padding=False)
+    unpadded = stored(values_far, far, keeps_padding=False)
     reads_padding = not all(
-        alike(one, other, symbol.dtype, share=0.01)
+        alike(one, other, 0.01 * Layout.of(symbol).rounding)
         for symbol, one, other in zip(
             parts.trainable.outputs,
             _outputs(parts, unpadded),
@@ -70,13 +88,11 @@ def find_padding(
         )
     )
     reach = near if reads_padding else int(data.lengths[shortest])
+    kept = stored(values_far, reach, reads_padding)
     for tensor, one, other in zip(
-        parts.boundary,
-        stored(values_far, reach, reads_padding),
-        stored(values_near, reach, reads_padding),
-        strict=True,
+        parts.boundary, kept, stored(values_near, reach, reads_padding), strict=True
     ):
-        if not alike(one, other, tensor.dtype):
+        if not alike(one, other, Layout.of(tensor).rounding):
             raise UnsupportedError(
                 f"The frozen part's output {tensor.name!r} changes with the length that a batch is "
                 f"padded to (tried {near} and {far}), so that features cannot be kept from one "
@@ -84,7 +100,17 @@ def find_padding(
                 "head does), or pad every batch to one length, with "
                 "`Batches(..., pad_to_multiple_of=...)`."
             )
-    return Padding(axes, far if reads_padding else None)
+    if reads_padding:
+        kept = stored(values_far, far, keeps_padding=True)
+    any_length = near != far and not reads_padding
+    return Padding(axes, far if reads_padding else None, _shapes(parts, kept), any_length)
+
+
+def _shapes(parts: Cut, values: list[np.ndarray]) -> tuple[tuple[int, ...], ...]:
+    return tuple(
+        value.shape if Layout.of(tensor).shared else value.shape[1:]
+        for tensor, value in zip(parts.boundary, values, strict=True)
+    )
 
 
 def _length_axes(
@@ -107,5 +133,6 @@ def _length_axes(
 
 
 def _outputs(parts: Cut, features: list[np.ndarray]) -> list[np.ndarray]:
-    outputs = parts.trainable([keras.ops.convert_to_tensor(f) for f in features], training=False)
+    inputs = [keras.ops.convert_to_tensor(f) for f in features]
+    outputs = parts.trainable(inputs if len(inputs) > 1 else inputs[0], training=False)
     return [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(outputs)]

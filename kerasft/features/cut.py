@@ -1,14 +1,15 @@
 """Cutting a model in two where only frozen layers lie before and something trainable after."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional as _Functional
 
 from kerasft.errors import UnsupportedError
+from kerasft.features._flatten import Step, flatten
 from kerasft.freezing import is_pinned
-from kerasft.structure import changeable_variables, children, graph_of, is_graph, ordered_nodes
+from kerasft.structure import changeable_variables, children, is_graph
 from kerasft.structure.views import distinct
 
 
@@ -17,9 +18,8 @@ class Cut:
     """A model in two parts that share its layers.
 
     Attributes:
-        frozen: From the model's inputs to the boundary; its output is the list of boundary
-            tensors.
-        trainable: From the boundary tensors to the model's outputs.
+        frozen: From the model's inputs to the boundary: one tensor, or a list where it has several.
+        trainable: From there to the model's outputs.
         boundary: The symbolic boundary tensors, in order; those without a batch axis come last.
 
     Example:
@@ -42,9 +42,11 @@ def cut(model: keras.Model) -> Cut:
 
     The boundary is every tensor that depends on nothing trainable and enters an operation that
     trains, keeps statistics, draws random numbers, or comes after one that does. Nested
-    functional models are opened; any other composite layer stays whole. To open one, its layers
-    are called once more on symbolic tensors: they get further nodes, while `layer.input`,
-    `layer.output` and the model's config stay those of the first call.
+    functional models are opened, and a head that pools first hands its pooling over
+    (`Head.pools_with`), so that one vector is kept in place of one per token; any other composite
+    layer stays whole. What is opened is called once more on symbolic tensors: its layers get
+    further nodes, while `layer.input`, `layer.output` and the model's config stay those of the
+    first call.
 
     Args:
         model: A functional or Sequential model, frozen in any way.
@@ -72,7 +74,7 @@ def cut(model: keras.Model) -> Cut:
             "functional `keras.Model(inputs, outputs)`, or give a Sequential model a `keras.Input`."
         )
     changeable = {id(variable) for variable in changeable_variables(model)}
-    inputs, outputs, operations = _flatten(model)
+    inputs, outputs, operations = flatten(model)
     tainted: set[int] = set()
     boundary: dict[int, Any] = {}
     before: list[Any] = []
@@ -94,7 +96,7 @@ def cut(model: keras.Model) -> Cut:
     tensors = tuple(sorted(boundary.values(), key=lambda tensor: not has_batch_axis(tensor)))
     _check_masks(model, tensors, outputs)
     return Cut(
-        frozen=keras.Model(inputs, list(tensors), name=f"{model.name}_frozen"),
+        frozen=keras.Model(inputs, _one_or_all(tensors), name=f"{model.name}_frozen"),
         trainable=_rebuild(tensors, outputs, operations, tainted, f"{model.name}_trainable"),
         boundary=tensors,
     )
@@ -103,7 +105,7 @@ def cut(model: keras.Model) -> Cut:
 def _rebuild(
     boundary: tuple[Any, ...],
     outputs: Any,
-    operations: list[tuple[Any, list[Any], list[Any]]],
+    operations: list[Step],
     tainted: set[int],
     name: str,
 ) -> keras.Model:
@@ -129,8 +131,14 @@ def _rebuild(
         results = keras.tree.flatten(operation(*args, **kwargs))
         now.update({id(t): result for t, result in zip(written, results, strict=True)})
     return keras.Model(
-        inputs, keras.tree.map_structure(lambda tensor: now[id(tensor)], outputs), name=name
+        _one_or_all(inputs),
+        keras.tree.map_structure(lambda tensor: now[id(tensor)], outputs),
+        name=name,
     )
+
+
+def _one_or_all(tensors: Sequence[Any]) -> Any:
+    return list(tensors) if len(tensors) > 1 else tensors[0]
 
 
 def has_batch_axis(tensor: Any) -> bool:
@@ -188,86 +196,6 @@ def _check_masks(model: keras.Model, boundary: tuple[Any, ...], outputs: Any) ->
             f"would be lost at the boundary. Received: model {model.name!r}. Train it without the "
             "cache, or let a layer at its end use up the mask."
         )
-
-
-def _flatten(model: keras.Model) -> tuple[Any, Any, list[tuple[Any, list[Any], list[Any]]]]:
-    """The model's operations in order, nested functional models opened."""
-    graph = graph_of(model)
-    nodes = [node for node in ordered_nodes(model) if not node.is_input]
-    if not any(_opens(node) for node in nodes):
-        return (
-            graph.input,
-            graph.output,
-            [
-                (node.operation, list(node.input_tensors), list(node.output_tensors))
-                for node in nodes
-            ],
-        )
-    # Nested graphs have tensors of their own, so the whole graph runs again on the outer inputs.
-    operations: list[tuple[Any, list[Any], list[Any]]] = []
-    outputs = _run(model, graph.input, operations)
-    return graph.input, outputs, operations
-
-
-def _opens(node: Any) -> bool:
-    """Whether the node calls a functional model that only runs its graph, on fitting inputs."""
-    operation = node.operation
-    if not isinstance(operation, keras.Model) or not is_graph(operation) or is_pinned(operation):
-        return False
-    if type(operation).call not in (_Functional.call, keras.Sequential.call):
-        return False
-    graph = graph_of(operation)
-    given = _in_order(graph, _first_argument(node.arguments.args, node.arguments.kwargs))
-    # Where Keras would add or drop an axis on the way in, the model stays whole.
-    return [len(t.shape) for t in given] == [len(t.shape) for t in graph.inputs]
-
-
-def _first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return args[0] if args else kwargs["inputs"]
-
-
-def _run(
-    model: keras.Model,
-    inputs: Any,
-    operations: list[tuple[Any, list[Any], list[Any]]],
-    training: bool | None = None,
-) -> Any:
-    graph = graph_of(model)
-    tensors = {}
-    for symbol, tensor in zip(graph.inputs, _in_order(graph, inputs), strict=True):
-        if tensor.dtype != symbol.dtype:  # as Keras does on the way in
-            cast = keras.ops.cast(tensor, symbol.dtype)
-            operations.append((cast._keras_history.operation, [tensor], [cast]))
-            tensor = cast
-        tensors[id(symbol)] = tensor
-    for node in ordered_nodes(model):
-        if node.is_input:
-            continue
-        args, kwargs = node.arguments.fill_in(tensors)
-        if _opens(node):
-            told = kwargs.get("training", training)
-            results = _run(node.operation, _first_argument(args, kwargs), operations, told)
-        else:
-            # `backbone(x, training=False)` holds for the layers inside, as far as Keras lets it.
-            if training is not None and "training" in getattr(
-                node.operation, "_call_context_args", ()
-            ):
-                kwargs = {"training": training, **kwargs}
-            results = node.operation(*args, **kwargs)
-            read = [t for t in keras.tree.flatten((args, kwargs)) if keras.utils.is_keras_tensor(t)]
-            operations.append((node.operation, read, keras.tree.flatten(results)))
-        for symbol, result in zip(node.outputs, keras.tree.flatten(results), strict=True):
-            tensors[id(symbol)] = result
-    return keras.tree.map_structure(lambda tensor: tensors[id(tensor)], graph._outputs_struct)
-
-
-def _in_order(graph: Any, inputs: Any) -> list[Any]:
-    """The inputs flattened in the order of `graph.inputs`, extra keys of a dict left out."""
-    if not isinstance(inputs, dict):
-        return keras.tree.flatten(inputs)
-    if isinstance(graph._inputs_struct, dict):
-        return keras.tree.flatten({name: inputs[name] for name in graph._inputs_struct})
-    return [inputs[tensor.name] for tensor in graph.inputs]
 
 
 def _trains(operation: Any, changeable: set[int]) -> bool:

@@ -84,6 +84,11 @@ class DenseHead(Head):
             hidden = dense(dropout(hidden))
         return hidden
 
+    def pools_with(self) -> keras.layers.Layer | None:
+        """The pooling layer, unless it learns, pools nothing, or a subclass has its own `call`."""
+        own = type(self).call is not DenseHead.call
+        return None if own or self.pooling in ("attention", "none") else self.pooling_layer
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The padding mask where there is one output per token, so that the loss leaves it out."""
         return self.pooling_layer.compute_mask(inputs, previous_mask)

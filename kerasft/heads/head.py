@@ -132,6 +132,16 @@ class Head(keras.layers.Layer):
         """
         return features
 
+    def pools_with(self) -> keras.layers.Layer | None:
+        """The layer without weights by which the head pools its features before all else.
+
+        A head that names one promises that `call(features, mask)` equals
+        `call(pools_with()(features, mask=mask))`. Pooling then counts as part of the frozen front
+        where the head's features are frozen, and a `FeatureCache` keeps one vector per example
+        in place of one per token. `None`, by default, promises nothing.
+        """
+        return None
+
     def default_loss(self) -> keras.losses.Loss:
         """The loss that fits the outputs.
 

@@ -245,7 +245,7 @@ def test_deberta_keeps_its_table_of_distances_once():
     np.testing.assert_allclose(
         cache.model.predict(cached, verbose=0), model.predict(data, verbose=0), atol=1e-5
     )
-    table = [s for s in cached.collate._stores if len({id(v) for v in s._values}) == 1]
+    table = [s for s in cached.collate.stores if len(set(s.index.starts.tolist())) == 1]
     assert len(table) == 1
 
 
@@ -254,9 +254,9 @@ def test_features_are_kept_unpadded_where_padding_is_not_read():
     for make, padded in ((masked, False), (flat, True)):
         model = make()
         TrainLastBlocks(1).apply(model)
-        stores = FeatureCache(model).batches(texts.batches()).collate._stores
-        hidden = next(s for s in stores if s._values[0].ndim == 2)
-        lengths = [len(value) for value in hidden._values]
+        stores = FeatureCache(model).batches(texts.batches()).collate.stores
+        hidden = next(s for s in stores if s.layout.rank == 2)
+        lengths = hidden.index.shapes[:, 0].tolist()
         assert lengths == ([12] * 9 if padded else texts.lengths.tolist())
 
 
@@ -359,5 +359,7 @@ def test_wrong_arguments():
         FeatureCache("model")
     model = masked()
     TrainHead().apply(model)
-    with pytest.raises(ArgumentError, match=r"`data` must be batches of texts"):
-        FeatureCache(model).batches(np.ones((3, 4)))
+    with pytest.raises(
+        ArgumentError, match=r"`data` must be batches of `kerasft.data.Batches`, arrays"
+    ):
+        FeatureCache(model).batches("reviews")
