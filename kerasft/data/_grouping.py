@@ -1,11 +1,53 @@
-"""Which examples go together, and how far they are padded: batches of similar length."""
-
-from collections.abc import Sequence
-from typing import Any
+"""Batches of a fixed number of examples of similar length."""
 
 import numpy as np
 
-from kerasft._checks import check_int, check_type, fail
+from kerasft.data._plans import Batch, let_two_lengths_come_first
+from kerasft.errors import DataError
+
+
+class FixedSizePlan:
+    """Batches of `batch_size` examples, each padded to its own longest.
+
+    Args:
+        lengths: Shape `(examples,)`.
+        padded: The length that each example alone would be padded to, shape `(examples,)`.
+        batch_size: Examples per batch.
+        window: How many batches are sorted by length together when shuffled.
+        drop_remainder: Whether examples that do not fill a batch are left out.
+
+    Raises:
+        DataError: the examples do not fill a batch where the remainder is dropped.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        padded: np.ndarray,
+        batch_size: int,
+        window: int,
+        drop_remainder: bool,
+    ):
+        self._lengths, self._padded = lengths, padded
+        self._batch_size, self._window = batch_size, window
+        self._drop_remainder = drop_remainder
+        whole, rest = divmod(len(lengths), batch_size)
+        self.num_batches = whole if drop_remainder or not rest else whole + 1
+        self.num_examples = whole * batch_size if drop_remainder else len(lengths)
+        if not self.num_batches:
+            raise DataError(
+                f"`drop_remainder` must leave a batch. Received: {len(lengths):,} examples with "
+                f"batch_size={batch_size}."
+            )
+
+    def batches(self, random: np.random.Generator | None) -> list[Batch]:
+        """The batches of a pass, in the order in which it has them."""
+        rows = None
+        if self._drop_remainder:
+            rows = rows_of_whole_batches(self._padded, self._batch_size, random)
+        grouped = group_by_length(self._lengths, self._batch_size, self._window, random, rows)
+        grouped = let_first_two_differ(grouped, self._padded, self._batch_size, random)
+        return [Batch(rows, int(self._padded[rows].max())) for rows in grouped]
 
 
 def group_by_length(
@@ -84,9 +126,6 @@ def let_first_two_differ(
 ) -> list[np.ndarray]:
     """Order the batches so that the first two have different lengths, if any two can have.
 
-    Keras on TensorFlow derives the shapes of a whole fit from the batches 0 and 1. If they agree
-    in length, every later batch must have that length, in every epoch.
-
     Args:
         batches: What `group_by_length` made.
         padded: The length that each example alone would be padded to, shape `(examples,)`.
@@ -98,57 +137,15 @@ def let_first_two_differ(
         one length although other epochs can bring others, batches cut from a full sort.
     """
     lengths = np.array([padded[rows].max() for rows in batches])
-    other = np.flatnonzero(lengths != lengths[0])
-    if not other.size and random is not None and len(batches) > 1:
+    if (lengths == lengths[0]).all() and random is not None and len(batches) > 1:
         # Rows in random order within one length, so that this epoch too has its own batches.
         rows = np.sort(np.concatenate(batches))
         order = rows[random.permutation(len(rows))]
         batches = _cut(order[np.argsort(-padded[order], kind="stable")], batch_size)
         lengths = np.array([padded[rows].max() for rows in batches])
-        other = np.flatnonzero(lengths != lengths[0])
-    if other.size and other[0] != 1:
-        # In the sorted order the farthest one is moved, so that what follows stays sorted.
-        place = other[-1] if random is None else other[0]
-        moved = batches.pop(place)
-        batches.insert(1, moved)
-    if len(batches) > 1 and len(batches[0]) < batch_size:
-        # Keras builds a model on several devices with the first batch, and wants it whole.
-        batches[0], batches[1] = batches[1], batches[0]
-    return batches
-
-
-def check_padded_lengths(padded_lengths: Any, maximum_length: int | None) -> Sequence[int] | None:
-    """A list of lengths, none above what the model or the preprocessor takes; or None."""
-    if padded_lengths is None:
-        return None
-    rule = "a list of the lengths that batches may be padded to, or None"
-    check_type("padded_lengths", padded_lengths, Sequence, rule)
-    if isinstance(padded_lengths, str) or not padded_lengths:
-        fail("padded_lengths", padded_lengths, rule)
-    for length in padded_lengths:
-        check_int("padded_lengths", length, minimum=1, maximum=maximum_length)
-    return padded_lengths
-
-
-def padded_lengths_of(
-    lengths: np.ndarray,
-    multiple: int,
-    maximum: int | None = None,
-    padded_lengths: Sequence[int] | None = None,
-) -> np.ndarray:
-    """The length that each example alone would be padded to.
-
-    Args:
-        lengths: Shape `(examples,)`.
-        multiple: Lengths are rounded up to a multiple of this,
-        maximum: but not beyond this;
-        padded_lengths: or, where these are given, to the smallest of these that holds them.
-    """
-    if padded_lengths is not None:
-        allowed = np.sort(np.asarray(padded_lengths))
-        return allowed[np.searchsorted(allowed, lengths)]
-    padded = -(-lengths // multiple) * multiple
-    return padded if maximum is None else np.minimum(padded, maximum)
+    whole = np.array([len(rows) == batch_size for rows in batches])
+    first = let_two_lengths_come_first(lengths, whole, is_sorted=random is None)
+    return [batches[index] for index in first]
 
 
 def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:

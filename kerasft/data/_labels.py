@@ -77,26 +77,57 @@ def prepare_labels(
     return array.astype("int32"), names
 
 
-def prepare_weights(sample_weight: Any, num_examples: int) -> np.ndarray | None:
-    """Sample weights as `float32` of shape `(examples,)`: finite, none negative."""
+def prepare_weights(
+    sample_weight: Any, num_examples: int, shape_of_labels: tuple[int, ...] | None = None
+) -> np.ndarray | None:
+    """Sample weights as `float32` of shape `(examples,)`: finite, none negative.
+
+    Where `shape_of_labels` is `(examples, labels)`, the weights may have that shape as well.
+    """
     if sample_weight is None:
         return None
     try:
         weights = np.asarray(sample_weight, dtype="float32")
     except (TypeError, ValueError) as error:
         raise DataError(f"`sample_weight` must be numbers. Received: {error}.") from error
-    if weights.shape != (num_examples,):
+    if weights.shape not in ((num_examples,), shape_of_labels):
+        several = shape_of_labels is not None and len(shape_of_labels) == 2
         raise DataError(
-            f"`sample_weight` must hold one number for each of the {num_examples:,} texts. "
+            f"`sample_weight` must hold one number for each of the {num_examples:,} texts"
+            f"{f', or for each label of shape {shape_of_labels}' if several else ''}. "
             f"Received: an array of shape {weights.shape}."
         )
-    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if wrong.size:
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        rows = np.flatnonzero(wrong.reshape(len(weights), -1).any(axis=1))
         raise DataError(
             "`sample_weight` must be finite and not negative. Received: "
-            f"{weights[wrong[0]]} in {name_rows(wrong)}."
+            f"{weights[wrong][0]} in {name_rows(rows)}."
         )
     return weights
+
+
+def check_weights_per_label(sample_weight: Any, largest_batch: int) -> None:
+    """Weights of shape `(examples, labels)`: a loss that cannot use them must be found out.
+
+    Keras's losses average over the labels first unless told otherwise. Such a loss of shape
+    `(batch,)` does not go with weights of shape `(batch, labels)`, and Keras fails; but not where
+    the batch is as large as a row of labels, or one.
+
+    Raises:
+        DataError: the largest batch is of such a size.
+    """
+    if sample_weight is None or np.ndim(sample_weight) < 2:
+        return
+    labels = np.shape(sample_weight)[1]
+    if largest_batch in (1, labels):
+        raise DataError(
+            "`sample_weight` with one weight per label must come in batches of another size than 1 "
+            f"and the number of labels. Received: {labels} labels, and at most {largest_batch} "
+            "examples in a batch. There, a loss that averages over the labels, as "
+            "`keras.losses.BinaryCrossentropy` does without axis=(), would apply the weights to "
+            "the wrong labels in silence; with batches of another size Keras says so."
+        )
 
 
 def _as_array(labels: Any, num_examples: int) -> np.ndarray:

@@ -7,8 +7,9 @@ import numpy as np
 
 from kerasft._checks import check_bool, check_int, check_type
 from kerasft._progress import in_parts, progress
-from kerasft.data._grouping import check_padded_lengths
 from kerasft.data._labels import check_class_names, prepare_labels, prepare_weights
+from kerasft.data._padded_lengths import check_padded_lengths
+from kerasft.data._plans import check_batch_size
 from kerasft.data.examples import Examples
 from kerasft.data.length_grouped_batches import LengthGroupedBatches
 from kerasft.data.preprocessor import Preprocessor
@@ -30,25 +31,50 @@ class Batches:
     logit (`num_classes=1`) and for regression (floats, where neither `num_classes` nor
     `class_names` is given); `float32` of shape `(batch, labels)` for several labels per text.
 
+    *A batch of so many examples, or of so many tokens.* The time and the memory of a step go by its
+    tokens, padding counted. With `max_tokens_per_batch` a batch has as many examples as fit when
+    padded, few long ones or many short ones, so that no step is too large for the memory and none
+    too small to keep the device busy. Batches of one padded length have equally many examples, but
+    for one remainder; every pass has equally many batches of the same shapes, with others in them.
+    An example that alone exceeds the budget is refused.
+
+    Keras's loss is the mean over the examples of a batch, and each batch is one step. So under a
+    budget an example in a batch of 8 long ones counts 4 times as much as one among 32 short ones:
+    examples count by their padded lengths. Take the learning rate that fits the average number of
+    examples per batch. Where all are to count alike, compile with a loss of `reduction="sum"` and a
+    rate divided by that number.
+
+    *Few shapes.* XLA, which JAX always uses and TensorFlow does with `jit_compile=True`, compiles
+    once for each shape of a batch. `padded_lengths=4` chooses, for each data set by itself, the 4
+    lengths that waste the least padding; the data set's `repr`, `shapes` and `padding_share` say
+    what came of it.
+
     Args:
         preprocessor: Turns texts into inputs: `backbone.preprocessor(sequence_length=...)`, or any
             `kerasft.data.Preprocessor`.
-        batch_size: Examples per batch.
+        batch_size: Examples per batch; 32 where neither this nor `max_tokens_per_batch` is given.
         num_classes: The head's `num_classes`: labels outside of it are refused. 1 for one logit,
             whose labels are 0 and 1.
         class_names: The names of the classes in order; labels may then be given by name.
         pad_to_multiple_of: Batches are padded to their longest example, rounded up to a multiple of
             this, so that few different shapes arise.
         window: How many batches are sorted by length together when shuffled. More means less
-            padding, fewer means more chance in who meets whom.
+            padding, fewer means more chance in who meets whom. Under a budget of tokens too it is
+            so many batches, on average.
         seed: Where the orders come from; the same seed gives the same order in each epoch.
         drop_remainder: Whether the examples of a pass that do not fill a batch are left out, so
             that all batches are of one size, as TPUs need them. When shuffled they are other ones
-            in each epoch; `unshuffled()` leaves none out.
+            in each epoch; `unshuffled()` leaves none out. With `max_tokens_per_batch` all batches
+            of one padded length are of one size.
         padded_lengths: The few lengths that batches are padded to, `[64, 128]` say, each to the
-            smallest that holds it, in place of a multiple. XLA compiles once for each. A text with
-            more tokens is cut by the preprocessor or, if its `sequence_length` is above all of
-            these, refused.
+            smallest that holds it, in place of a multiple. A text with more tokens is cut by the
+            preprocessor or, if its `sequence_length` is above all of these, refused. Or a whole
+            number: so many multiples of `pad_to_multiple_of` are chosen, those that waste the least
+            padding if each text is padded to the next of them (exactly the best, by dynamic
+            programming over the histogram of the lengths).
+        max_tokens_per_batch: The most tokens in a batch, rows times padded length, in place of
+            `batch_size`. timm calls it so; fairseq and AllenNLP say `max_tokens`, which beside
+            texts could be taken for the length of one.
 
     Raises:
         ArgumentError: an argument breaks its rule.
@@ -65,21 +91,26 @@ class Batches:
         ...         return np.stack([np.pad(ids, (0, length - len(ids))) for ids in encoded])
         >>> batches = Batches(Letters(), batch_size=2, class_names=["no", "yes"])
         >>> train = batches(["oh no", "yes", "aye"], ["no", "yes", "yes"], shuffle=True)
-        >>> train
-        LengthGroupedBatches(3 examples in 2 batches of 2, lengths 3 to 5, shuffled)
+        >>> train  # doctest: +NORMALIZE_WHITESPACE
+        LengthGroupedBatches(3 examples in 2 batches of 2, lengths 3 to 5, 2 shapes, 54% padding,
+            shuffled)
+        >>> batches = Batches(Letters(), max_tokens_per_batch=12, pad_to_multiple_of=1)
+        >>> batches(["oh no", "yes", "aye", "no", "so"]).shapes
+        [(2, 5), (3, 3)]
     """
 
     def __init__(
         self,
         preprocessor: Preprocessor,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         num_classes: int | None = None,
         class_names: Sequence[str] | None = None,
         pad_to_multiple_of: int = 8,
         window: int = 50,
         seed: int = 0,
         drop_remainder: bool = False,
-        padded_lengths: Sequence[int] | None = None,
+        padded_lengths: int | Sequence[int] | None = None,
+        max_tokens_per_batch: int | None = None,
     ):
         self.preprocessor = check_type(
             "preprocessor",
@@ -88,7 +119,8 @@ class Batches:
             "a kerasft.data.Preprocessor",
             "`backbone.preprocessor(sequence_length=...)` gives one.",
         )
-        self.batch_size = check_int("batch_size", batch_size, minimum=1)
+        self.batch_size = check_batch_size(batch_size, max_tokens_per_batch)
+        self.max_tokens_per_batch = max_tokens_per_batch
         if num_classes is not None:
             check_int("num_classes", num_classes, minimum=1)
         self.num_classes = num_classes
@@ -123,7 +155,9 @@ class Batches:
             texts: A list or array of texts; or `Examples`; or a `tf.data.Dataset` of texts, of
                 `(text, label)`, or of dicts with the keys "text" and "label".
             labels: One label per text, or one row of labels per text; None for `predict`.
-            sample_weight: One weight per text, or None.
+            sample_weight: One weight per text; or, with several labels per text, one per label, as
+                `kerasft.data.sample_weights(..., per_label=True)` makes them, for a loss that does
+                not average over the labels; or None.
             shuffle: Whether each epoch has its own order: True to train, False to evaluate.
 
         Returns:
@@ -132,7 +166,8 @@ class Batches:
         Raises:
             DataError: no texts, blank texts, labels of another length, labels outside the classes,
                 fractional, negative or missing labels, class names other than before, texts longer
-                than all `padded_lengths`, or too few to fill a batch where the rest is dropped.
+                than all `padded_lengths` or than `max_tokens_per_batch`, or too few to fill a batch
+                where the rest is dropped.
         """
         check_bool("shuffle", shuffle)
         names = None
@@ -155,7 +190,9 @@ class Batches:
             prepared, names = prepare_labels(labels, len(texts), self.num_classes, names)
         elif sample_weight is not None:
             raise DataError("`sample_weight` must come with labels. Received: labels=None.")
-        weights = prepare_weights(sample_weight, len(texts))
+        weights = prepare_weights(
+            sample_weight, len(texts), None if prepared is None else prepared.shape
+        )
         encoded = self._encode(texts)
         return LengthGroupedBatches(
             _Collate(self.preprocessor, encoded),
@@ -172,6 +209,7 @@ class Batches:
             class_names=names,
             drop_remainder=self.drop_remainder,
             padded_lengths=self.padded_lengths,
+            max_tokens_per_batch=self.max_tokens_per_batch,
         )
 
     def _check_names(self, names: tuple[str, ...] | None) -> None:

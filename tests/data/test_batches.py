@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasft.data import Batches, Examples
+from kerasft.data import Batches, Examples, class_weights, sample_weights
 from kerasft.errors import ArgumentError, DataError
 
 TEXTS = ["one", "two more", "three of them", "four", "five"]
@@ -73,6 +73,38 @@ def test_fixed_shapes_for_tpus(letters):
     with pytest.raises(DataError, match=r"longer, the first in row 2 with length 13"):
         Batches(letters, batch_size=2, padded_lengths=[9])(["one", "two", "three of them"])
     assert Batches(letters, padded_lengths=[40])(["x" * 90])[0][0].shape == (1, 40)
+
+
+def test_a_weight_for_each_label_passes_through(letters):
+    tags = [[0, 1], [1, 1], [0, 0], [1, 0], [0, 1]]
+    per_label = sample_weights(tags, class_weights(tags), per_label=True)
+    batches = Batches(letters, batch_size=5)(TEXTS, tags, per_label)
+    _, y, weights = batches[0]
+    assert y.tolist() == [tags[row] for row in batches.order]
+    assert weights.tolist() == per_label[batches.order].tolist()
+    with pytest.raises(DataError, match=r"or for each label of shape \(5, 2\). Received.*\(5, 3\)"):
+        Batches(letters)(TEXTS, tags, np.ones((5, 3)))
+    with pytest.raises(DataError, match=r"each of the 5 texts. Received: an array of shape \(5, 2"):
+        Batches(letters)(TEXTS, LABELS, per_label)
+    with pytest.raises(DataError, match=r"finite and not negative. Received: -1.0 in row 3"):
+        Batches(letters)(TEXTS, tags, [[1, 1], [1, 0], [0, 0], [2, -1], [1, 1]])
+
+
+def test_a_budget_of_tokens_in_place_of_a_batch_size(letters):
+    make = Batches(letters, max_tokens_per_batch=32)
+    train = make(TEXTS, LABELS, shuffle=True)
+    assert train.max_tokens_per_batch == 32
+    assert train.shapes == [(2, 16), (3, 8)]
+    assert sorted(len(y) for _, y in train) == [2, 3]
+    with pytest.raises(DataError, match=r"max_tokens_per_batch=32, while 1 of 2.*in row 1 with 40"):
+        make(["short", "x" * 40])
+
+
+def test_few_lengths_are_chosen_for_each_data_set_by_itself(letters):
+    make = Batches(letters, batch_size=2, padded_lengths=2, pad_to_multiple_of=1)
+    assert make(["a" * n for n in (3, 3, 3, 9, 10)]).shapes == [(1, 3), (2, 3), (2, 10)]
+    assert make(["a" * n for n in (5, 30, 31, 31)]).shapes == [(2, 31)]
+    assert make.padded_lengths == 2
 
 
 def test_class_names_travel_and_must_agree(letters):
@@ -147,6 +179,9 @@ def test_bad_data_are_refused_before_anything_is_tokenized(letters, options, arg
         ({"seed": 1.5}, "`seed` must be"),
         ({"drop_remainder": None}, "`drop_remainder` must be True or False"),
         ({"padded_lengths": []}, "`padded_lengths` must be a list of the lengths"),
+        ({"padded_lengths": 0}, "how many to choose, or None. Received: padded_lengths=0"),
+        ({"max_tokens_per_batch": 0}, "`max_tokens_per_batch` must be a whole number, at least 1"),
+        ({"max_tokens_per_batch": 64, "batch_size": 2}, "`batch_size` must be None where max_tok"),
         (
             {"padded_lengths": [16, 41]},
             r"`padded_lengths` must be.*40. Received: padded_lengths=41",

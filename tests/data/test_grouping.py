@@ -3,9 +3,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kerasft.data._grouping import (
+    FixedSizePlan,
     group_by_length,
     let_first_two_differ,
-    padded_lengths_of,
     rows_of_whole_batches,
 )
 
@@ -56,12 +56,12 @@ def test_if_the_first_two_agree_all_batches_of_all_epochs_do(
 def test_with_whole_batches_only_the_rest_is_left_out(lengths, batch_size, window, seed):
     lengths = np.array(lengths)
     assume(len(lengths) >= batch_size)
-    batches, _ = plan(lengths, batch_size, window, seed, whole=True)
+    batches, padded = plan(lengths, batch_size, window, seed, whole=True)
     rows = np.concatenate(batches)
     assert {len(batch) for batch in batches} == {batch_size}
     assert len(batches) == len(lengths) // batch_size
     assert len(set(rows)) == len(rows)
-    assert lengths.max() // 8 in lengths[rows] // 8 or seed is None
+    assert padded.max() in padded[rows] or seed is None
 
 
 def left_out(padded, times):
@@ -81,13 +81,6 @@ def test_whole_batches_leave_out_other_examples_each_time_long_and_short_alike()
 def test_whole_batches_keep_the_short_ones_where_they_are_needed_for_two_lengths():
     passes = left_out(np.array([8] * 4 + [16] * 6), 50)
     assert set.union(*passes) == set(range(4, 10))
-
-
-def test_few_lengths_take_the_place_of_a_multiple():
-    lengths = np.array([1, 16, 17, 64])
-    assert padded_lengths_of(lengths, 8).tolist() == [8, 16, 24, 64]
-    assert padded_lengths_of(lengths, 8, 60).tolist() == [8, 16, 24, 60]
-    assert padded_lengths_of(lengths, 8, None, [64, 16]).tolist() == [16, 16, 64, 64]
 
 
 @given(LENGTHS, st.integers(1, 7))
@@ -121,3 +114,16 @@ def test_each_epoch_brings_other_companions():
         for e in (0, 1)
     ]
     assert not of_epochs[0] & of_epochs[1]
+
+
+@given(LENGTHS, st.integers(1, 7), st.integers(1, 4), st.booleans(), st.booleans())
+def test_a_plan_says_what_its_batches_hold(lengths, batch_size, window, shuffle, drop):
+    lengths = np.array(lengths)
+    assume(not drop or len(lengths) >= batch_size)
+    padded = -(-lengths // 8) * 8
+    plan = FixedSizePlan(lengths, padded, batch_size, window, drop)
+    for seed in range(3):
+        batches = plan.batches(np.random.default_rng(seed) if shuffle else None)
+        assert len(batches) == plan.num_batches
+        assert sum(len(rows) for rows, _ in batches) == plan.num_examples
+        assert all(length == padded[rows].max() for rows, length in batches)

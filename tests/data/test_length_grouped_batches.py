@@ -1,4 +1,5 @@
 import random
+import threading
 
 import keras
 import numpy as np
@@ -36,7 +37,7 @@ class Recorder(LengthGroupedBatches):
 
     given: list
 
-    def _batch(self, rows, length=None):
+    def _batch(self, rows, length):
         if hasattr(self, "given"):
             self.given.append((self.epoch, tuple(rows.tolist())))
         return super()._batch(rows, length)
@@ -168,8 +169,9 @@ def test_batches_are_padded_to_a_multiple_within_the_maximum():
     assert {x.shape[1] for x, _ in make([3, 20], pad_to_multiple_of=32, batch_size=1)} == {32}
 
 
-def test_other_inputs_come_in_the_same_batches():
-    train = make(list(range(1, 31)), shuffle=True)
+@pytest.mark.parametrize("options", [{}, {"batch_size": None, "max_tokens_per_batch": 120}])
+def test_other_inputs_come_in_the_same_batches(options):
+    train = make(list(range(1, 31)), shuffle=True, **options)
     other = train.with_inputs(lambda rows, length: -collate(rows, length))
     for epoch in range(3):
         train.epoch = other.epoch = epoch
@@ -264,6 +266,19 @@ def test_what_one_pass_leaves_out_another_has_and_predict_leaves_out_nothing():
         ({"padded_lengths": [40]}, [None, 40]),
         ({"drop_remainder": True, "padded_lengths": [20, 40]}, [4, None]),
         ({"drop_remainder": True, "padded_lengths": (40,)}, [4, 40]),
+        ({"drop_remainder": True, "padded_lengths": 1}, [4, 32]),
+        ({"drop_remainder": True, "padded_lengths": 2}, [4, None]),
+        ({"batch_size": None, "max_tokens_per_batch": 200}, [None, None]),
+        ({"batch_size": None, "max_tokens_per_batch": 200, "padded_lengths": 1}, [None, 32]),
+        (
+            {
+                "batch_size": None,
+                "max_tokens_per_batch": 200,
+                "padded_lengths": 1,
+                "drop_remainder": True,
+            },
+            [6, 32],
+        ),
     ],
 )
 def test_as_tf_data_has_fixed_shapes_where_batches_have(model, options, shape):
@@ -275,14 +290,112 @@ def test_as_tf_data_has_fixed_shapes_where_batches_have(model, options, shape):
     model.fit(train.as_tf_data(), verbose=0, shuffle=False)
 
 
+@pytest.mark.parametrize("name", [*ADVERSARIAL][::2])
+def test_fit_takes_every_mix_of_lengths_within_a_budget(model, name):
+    options = {"batch_size": None, "max_tokens_per_batch": 100}
+    train = make(ADVERSARIAL[name], shuffle=True, **options)
+    few = make(ADVERSARIAL[name], padded_lengths=2, **options)
+    model.fit(train, validation_data=few, epochs=3, verbose=0)
+    assert train.epoch == 2
+
+
+@pytest.mark.parametrize(("steps", "validate"), [(1, False), (1, True), (3, True)])
+def test_no_epoch_loses_or_repeats_an_example_under_a_budget(model, steps, validate):
+    model.compile("sgd", "mse", jit_compile=False, steps_per_execution=steps)
+    lengths = np.random.default_rng(0).integers(1, 41, 60)
+    options = {"batch_size": None, "max_tokens_per_batch": 160, "window": 3, "maximum_length": 40}
+    train, valid = (
+        Recorder(collate, lengths, np.zeros(60, "float32"), shuffle=shuffle, **options)
+        for shuffle in (True, False)
+    )
+    train.given, valid.given = [], []
+    model.fit(train, validation_data=valid if validate else None, epochs=4, verbose=0)
+    model.compile("sgd", "mse", jit_compile=False)
+    assert len(train) > 8
+    assert len(train.given) == 2 + 4 * len(train)  # the first two were for the shapes
+    for epoch in range(4):
+        given = [rows for number, rows in train.given[2:] if number == epoch]
+        assert sorted(row for rows in given for row in rows) == list(range(60))
+        train.epoch = epoch
+        assert given == [tuple(train.rows(n).tolist()) for n in range(len(train))]
+    once = [row for _, rows in valid.given[2 : 2 + len(valid)] for row in rows]
+    assert sorted(once) == (list(range(60)) if validate else [])
+
+
+def test_a_budget_gives_many_short_examples_or_few_long_ones():
+    train = make([40] * 3 + [8] * 30, batch_size=None, max_tokens_per_batch=80, shuffle=True)
+    assert train.batch_size is None
+    assert train.max_tokens_per_batch == 80
+    assert train.shapes == [(2, 40), (7, 8), (10, 8)]
+    assert sorted(x.shape for x, _ in train) == [(2, 40)] * 3 + [(7, 8)] + [(10, 8)] * 2
+    whole = make([40] * 3 + [8] * 30, batch_size=None, max_tokens_per_batch=80, drop_remainder=True)
+    assert whole.shapes == [(2, 40), (10, 8)]
+    assert whole.num_examples == 24
+    assert whole.unshuffled().num_examples == 33
+    assert whole.unshuffled().max_tokens_per_batch == 80
+
+
+def test_padding_is_counted_as_it_is_paid():
+    fixed = make([3, 9, 5, 20], batch_size=2)
+    assert fixed.shapes == [(2, 8), (2, 24)]
+    assert fixed.padding_share == pytest.approx(1 - 37 / 64)
+    assert fixed.padded_lengths_of_rows.tolist() == [8, 16, 8, 24]
+    with pytest.raises(ValueError, match="read-only"):
+        fixed.padded_lengths_of_rows[0] = 1
+    assert make([3, 9, 5, 20], batch_size=2, pad_to_multiple_of=1).padding_share == pytest.approx(
+        1 - 37 / (2 * 20 + 2 * 5)
+    )
+    budget = make([3, 9, 5, 20], batch_size=None, max_tokens_per_batch=40, padded_lengths=[10, 20])
+    assert budget.shapes == [(2, 10), (2, 20)]
+    assert budget.padding_share == pytest.approx(1 - 37 / 60)
+    assert make([8, 8]).padding_share == 0
+
+
+def test_few_lengths_are_chosen_for_the_data_and_kept():
+    lengths = [3] * 6 + [9] * 5 + [38]
+    train = make(lengths, padded_lengths=2, shuffle=True)
+    assert set(train.padded_lengths_of_rows) == {16, 40}
+    assert train.padded_lengths == 2
+    assert train.unshuffled().padded_lengths_of_rows.tolist() == [16] * 11 + [40]
+    assert train.shapes == [(4, 16), (4, 40)]
+    assert set(make(lengths, padded_lengths=9).padded_lengths_of_rows) == {8, 16, 40}
+
+
+def test_as_tf_data_makes_batches_ahead_of_the_model():
+    tf = pytest.importorskip("tensorflow")
+    ahead = threading.Event()
+    made = []
+
+    def slow_to_ask_for(rows, length):
+        made.append(len(rows))
+        if len(made) > 3:  # the first was for the shapes, the next two are asked for
+            ahead.set()
+        return collate(rows, length)
+
+    options = {"batch_size": None, "max_tokens_per_batch": 80, "padded_lengths": 1}
+    train = LengthGroupedBatches(slow_to_ask_for, [20] * 400, np.zeros(400, "float32"), **options)
+    not_by_itself = tf.data.Options()  # tf.data would do it even for data that are not told to
+    not_by_itself.experimental_optimization.inject_prefetch = False
+    batches = iter(train.as_tf_data().with_options(not_by_itself))
+    next(batches)
+    next(batches)
+    assert ahead.wait(timeout=20), "nothing is made while the model computes"
+
+
 def test_it_shows_itself():
+    budget = make([3] * 900 + [30] * 100, batch_size=None, max_tokens_per_batch=4096)
+    assert repr(budget) == (
+        "LengthGroupedBatches(1,000 examples in 3 batches of at most 4,096 tokens, lengths 3 to "
+        "30, 3 shapes, 49% padding, in a fixed order)"
+    )
     assert repr(make([3, 9, 5], shuffle=True)) == (
-        "LengthGroupedBatches(3 examples in 1 batches of 4, lengths 3 to 9, shuffled)"
+        "LengthGroupedBatches(3 examples in 1 batches of 4, lengths 3 to 9, 1 shape, 65% padding, "
+        "shuffled)"
     )
     assert "in a fixed order" in repr(make([3]))
     assert repr(make([3, 9, 5, 1, 1], drop_remainder=True)) == (
-        "LengthGroupedBatches(4 examples in 1 batches of 4, lengths 1 to 9, in a fixed order, the "
-        "remainder dropped)"
+        "LengthGroupedBatches(4 examples in 1 batches of 4, lengths 1 to 9, 1 shape, 72% padding, "
+        "in a fixed order, the remainder dropped)"
     )
 
 
@@ -307,8 +420,24 @@ def test_it_shows_itself():
             r"padded_lengths=\[8, 4\], while 2 of 4 examples are longer, the first in row 1 with "
             r"length 9. Add a length, or let the preprocessor cut texts: `sequence_length=8`",
         ),
+        (
+            {"lengths": [3, 9], "batch_size": 8, "max_tokens_per_batch": 16},
+            ArgumentError,
+            r"`batch_size` must be None where max_tokens_per_batch=16 is given. Received: "
+            r"batch_size=8 \(of type int\). A batch has either so many examples or so many tokens.",
+        ),
+        (
+            {"lengths": [3], "max_tokens_per_batch": 0},
+            ArgumentError,
+            "`max_tokens_per_batch` must be a whole number, at least 1",
+        ),
+        (
+            {"lengths": [3, 9], "max_tokens_per_batch": 15},
+            DataError,
+            r"max_tokens_per_batch=15, while 1 of 2 examples take more, the first in row 1 with 16",
+        ),
         ({"lengths": [3], "padded_lengths": []}, ArgumentError, "a list of the lengths"),
-        ({"lengths": [3], "padded_lengths": 8}, ArgumentError, "a list of the lengths"),
+        ({"lengths": [3], "padded_lengths": 0}, ArgumentError, "how many to choose, or None"),
         ({"lengths": [3], "padded_lengths": "8"}, ArgumentError, "a list of the lengths"),
         ({"lengths": [3], "padded_lengths": [0]}, ArgumentError, "`padded_lengths` must be"),
         (
