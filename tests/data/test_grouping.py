@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kerasft.data._grouping import (
@@ -23,6 +23,7 @@ def plan(lengths, batch_size, window, seed, whole=False):
     return let_first_two_differ(batches, padded, batch_size, random), padded
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 7), st.integers(1, 4), st.one_of(st.none(), st.integers(0, 50)))
 def test_every_example_is_in_one_batch_and_only_one_batch_is_short(
     lengths, batch_size, window, seed
@@ -36,6 +37,7 @@ def test_every_example_is_in_one_batch_and_only_one_batch_is_short(
     assert sizes[0] == batch_size or len(sizes) == 1
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 7), st.integers(1, 4), st.booleans(), st.booleans())
 def test_if_the_first_two_agree_all_batches_of_all_epochs_do(
     lengths, batch_size, window, shuffle, whole
@@ -52,6 +54,7 @@ def test_if_the_first_two_agree_all_batches_of_all_epochs_do(
             assert lengths_of_batches[0] != lengths_of_batches[1]
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 7), st.integers(1, 4), st.one_of(st.none(), st.integers(0, 50)))
 def test_with_whole_batches_only_the_rest_is_left_out(lengths, batch_size, window, seed):
     lengths = np.array(lengths)
@@ -83,6 +86,7 @@ def test_whole_batches_keep_the_short_ones_where_they_are_needed_for_two_lengths
     assert set.union(*passes) == set(range(4, 10))
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 7))
 def test_without_shuffling_the_longest_come_first(lengths, batch_size):
     lengths = np.array(lengths)
@@ -116,6 +120,7 @@ def test_each_epoch_brings_other_companions():
     assert not of_epochs[0] & of_epochs[1]
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 7), st.integers(1, 4), st.booleans(), st.booleans())
 def test_a_plan_says_what_its_batches_hold(lengths, batch_size, window, shuffle, drop):
     lengths = np.array(lengths)

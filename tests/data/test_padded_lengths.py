@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasft.data._padded_lengths import check_padded_lengths, choose_lengths, pad_each
@@ -23,6 +23,7 @@ def best_by_trying_all(lengths, count):
     return min(tokens(lengths, allowed) for allowed in sets)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=40), st.integers(1, 6))
 def test_the_chosen_lengths_are_as_good_as_any(lengths, count):
     chosen = choose_lengths(np.array(lengths), count)
@@ -32,6 +33,7 @@ def test_the_chosen_lengths_are_as_good_as_any(lengths, count):
     assert tokens(lengths, chosen) == best_by_trying_all(lengths, count)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 60), min_size=1, max_size=40),
     st.integers(1, 3),

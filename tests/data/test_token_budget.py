@@ -2,7 +2,7 @@ import collections
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kerasft.data._token_budget import TokenBudgetPlan
@@ -28,6 +28,7 @@ def shape_counts(batches):
     return collections.Counter((len(rows), length) for rows, length in batches)
 
 
+@settings(deadline=None)
 @given(PADDED, BUDGET, WINDOW, st.booleans())
 def test_every_example_is_in_one_batch_within_the_budget(padded, budget, window, shuffle):
     plan = plan_of(padded, budget, window, shuffle)
@@ -40,12 +41,14 @@ def test_every_example_is_in_one_batch_within_the_budget(padded, budget, window,
             assert all(padded[row] <= length for row in rows)
 
 
+@settings(deadline=None)
 @given(PADDED, BUDGET, WINDOW)
 def test_every_pass_has_the_same_shapes_equally_often(padded, budget, window):
     of_passes = [shape_counts(batches) for batches in passes(plan_of(padded, budget, window))]
     assert all(counts == of_passes[0] for counts in of_passes)
 
 
+@settings(deadline=None)
 @given(PADDED, BUDGET, WINDOW, st.booleans())
 def test_all_batches_are_full_but_one(padded, budget, window, shuffle):
     plan = plan_of(padded, budget, window, shuffle)
@@ -58,6 +61,7 @@ def test_all_batches_are_full_but_one(padded, budget, window, shuffle):
     assert len(batches) == 1 or len(batches[0].rows) == budget // batches[0].length
 
 
+@settings(deadline=None)
 @given(PADDED, BUDGET, WINDOW, st.booleans())
 def test_the_first_two_differ_in_length_if_any_two_do(padded, budget, window, shuffle):
     plan = plan_of(padded, budget, window, shuffle)
@@ -66,6 +70,7 @@ def test_the_first_two_differ_in_length_if_any_two_do(padded, budget, window, sh
         assert len(set(lengths)) == 1 or lengths[0] != lengths[1]
 
 
+@settings(deadline=None)
 @given(PADDED, BUDGET, WINDOW, st.integers(0, 100))
 def test_a_pass_is_a_function_of_what_it_is_drawn_from(padded, budget, window, seed):
     one, other = (
@@ -74,6 +79,7 @@ def test_a_pass_is_a_function_of_what_it_is_drawn_from(padded, budget, window, s
     assert [(rows.tolist(), n) for rows, n in one] == [(rows.tolist(), n) for rows, n in other]
 
 
+@settings(deadline=None)
 @given(PADDED, BUDGET, WINDOW, st.booleans())
 def test_without_the_remainder_there_is_one_size_for_each_length(padded, budget, window, shuffle):
     whole = plan_of(padded, budget, window, shuffle)
@@ -99,6 +105,7 @@ def partitions(values):
             yield [*parts[:n], [first, *part], *parts[n + 1 :]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(9, 25))
 def test_without_windows_there_are_as_few_batches_as_there_can_be(padded, budget):
     fewest = min(
@@ -110,6 +117,7 @@ def test_without_windows_there_are_as_few_batches_as_there_can_be(padded, budget
     assert plan_of(padded, budget, window=50).num_batches == fewest
 
 
+@settings(deadline=None)
 @given(PADDED, BUDGET)
 def test_without_shuffling_the_longest_come_first(padded, budget):
     lengths = [length for _, length in plan_of(padded, budget, shuffle=False).batches(None)]
