@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kerasft._checks import check_bool, did_you_mean, fail, nearest, require
+from kerasft.backbones._fast_dtype import fast_dtype
+from kerasft.backbones._fused_gelu import fuse_gelu
 from kerasft.backbones._loaded import Loaded
 from kerasft.errors import KerasftError, SourceError
 from kerasft.sources import locate
@@ -16,10 +18,13 @@ _HUBS = ("hf", "kaggle", "modelscope", "gs")
 _SCHEMES = (*_HUBS, "pypi")
 
 
-def load(preset: str | os.PathLike[str], dtype: Any, load_weights: bool) -> Loaded:
+def load(
+    preset: str | os.PathLike[str], dtype: Any, load_weights: bool, fuse_activations: bool
+) -> Loaded:
     """Load a preset, and explain a failure."""
     text = _as_text(preset)
     check_bool("load_weights", load_weights)
+    check_bool("fuse_activations", fuse_activations)
     scheme, separator, rest = text.partition("://")
     if separator and scheme not in _SCHEMES:
         likely = nearest(scheme, _SCHEMES, 1)
@@ -39,6 +44,8 @@ def load(preset: str | os.PathLike[str], dtype: Any, load_weights: bool) -> Load
             _check_name(text, keras_hub)
 
     # A bare KerasHub preset knows its class; Keras's global policy decides where `dtype` is None.
+    if isinstance(dtype, str) and dtype == "auto":
+        dtype = fast_dtype()
     kwargs = {} if dtype is None else {"dtype": dtype}
     try:
         model = keras_hub.models.Backbone.from_preset(found, load_weights=load_weights, **kwargs)
@@ -46,6 +53,8 @@ def load(preset: str | os.PathLike[str], dtype: Any, load_weights: bool) -> Load
         raise
     except Exception as error:
         raise SourceError(_explain(text, found, error)) from error
+    if fuse_activations:
+        fuse_gelu(model)
     return Loaded(model, text.partition("#")[0], functools.partial(_preprocessor, found, model))
 
 

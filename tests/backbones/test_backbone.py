@@ -15,6 +15,7 @@ from tiny_bert import write_tiny_bert
 import kerasft
 from kerasft import Backbone, ClassificationHead, TrainHead, TrainLastBlocks
 from kerasft.backbones import _presets
+from kerasft.backbones._fused_gelu import fuse_gelu
 from kerasft.data import Preprocessor
 from kerasft.errors import (
     ArgumentError,
@@ -89,6 +90,23 @@ def test_a_dtype_for_the_backbone_and_float32_for_the_head(huggingface_folder):
     assert backbone.output["sequence_output"].dtype == "bfloat16"
     model = backbone.attach(head())
     assert model.output.dtype == "float32"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_the_dtype_that_this_machine_is_fast_in(huggingface_folder, monkeypatch, dtype):
+    monkeypatch.setattr(_presets, "fast_dtype", lambda: dtype)
+    backbone = Backbone.from_preset(huggingface_folder, dtype="auto")
+    assert backbone.model.dtype_policy.name == dtype
+    assert {v.dtype for v in backbone.model.weights} == {"float32"}
+
+
+def test_activations_are_fused_unless_told_not_to(huggingface_folder):
+    fused = Backbone.from_preset(huggingface_folder)
+    plain = Backbone.from_preset(huggingface_folder, fuse_activations=False)
+    assert fuse_gelu(fused.model) == 0
+    assert fuse_gelu(plain.model) > 0
+    with pytest.raises(ArgumentError, match="`fuse_activations` must be"):
+        Backbone.from_preset(huggingface_folder, fuse_activations="no")
 
 
 def test_the_same_blocks_by_the_users_word(huggingface_folder):
