@@ -81,7 +81,8 @@ class Doctor(keras.callbacks.Callback):
     - `wrong_weights_train`: weights change that are flagged as frozen, for the flags were set after
       Keras had made its train function. On JAX, where that ends the fit, the error is explained.
     - `too_few_epochs`: the loss was still falling steeply when the last epoch was over.
-    - `overfitting`: the validation loss rises, the training loss goes on falling.
+    - `overfitting`: the validation loss rises, the training loss goes on falling, and nothing ends
+      the fit for it.
     - `collapsed`: every validation example is called one class, and stays so.
     - `labels_outside_classes`: the backend refuses a label, or a crossentropy is negative.
     - `not_a_number`: NaN or infinity in the loss or in weights, and what was there first.
@@ -170,6 +171,7 @@ class Doctor(keras.callbacks.Callback):
         self._samples: dict[int, Sample] = {}
         self._next_sample = 0
         self._unsaid: list[Verdict] = []
+        self._if_it_goes_on: Verdict | None = None
 
     # ---- what fit calls ----------------------------------------------------------------------
 
@@ -200,6 +202,7 @@ class Doctor(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Say what was found, now that the last epoch's progress bar is closed."""
+        self._add(self._if_it_goes_on)
         self._say()
         self._epoch = epoch + 1
         self._next_look = _FIRST_LOOK
@@ -246,7 +249,9 @@ class Doctor(keras.callbacks.Callback):
         if self._checked_stage != self._stage and self._tape:
             self._judge_what_trains(len(self._tape) * course.batches_per_look)
         self._add(learning_rate_too_high(course, limits))
-        self._add(overfitting(course, limits))
+        self._if_it_goes_on = overfitting(course, limits)
+        if self.action == "stop":
+            self._add(self._if_it_goes_on)
         self._add(learning_rate_too_low(course, limits))
         self._judge_classes()
 
@@ -258,6 +263,9 @@ class Doctor(keras.callbacks.Callback):
             course.stopped = bool(self._unsynced_model.stop_training)
             if not any("val_loss" in epoch.figures for epoch in course.complete):
                 self.not_judged["overfitting"] = "the fit has no validation data"
+            # What stopped the fit, such as early stopping, has seen the same.
+            if not course.stopped:
+                self._add(self._if_it_goes_on)
             self._add(learning_rate_too_low(course, self._limits))
             self._add(too_few_epochs(course, self._limits))
         self._say()

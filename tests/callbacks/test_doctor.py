@@ -29,6 +29,13 @@ def separable(count=48, classes=2, seed=0):
     return x.astype("float32"), y.astype("int64")
 
 
+def nothing_but_noise():
+    """Examples that can only be learned by heart."""
+    x, y = separable(32)
+    x[:, :2] = np.random.default_rng(3).normal(size=(32, 2))
+    return x, y
+
+
 def compiled(rate=0.5, classes=2, hidden=(), loss=CROSSENTROPY, outputs=None, optimizer=None, **to):
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Dense(units, "tanh", name=f"hidden_{units}") for units in hidden]
@@ -174,12 +181,35 @@ def test_a_fit_that_another_callback_stopped_had_enough_epochs():
 
 
 def test_overfitting():
-    x, y = separable(32)
-    x[:, :2] = np.random.default_rng(3).normal(size=(32, 2))  # nothing there but noise
+    x, y = nothing_but_noise()
     doctor = quiet()
     model = compiled(optimizer=keras.optimizers.Adam(0.03), hidden=(32, 16), run_eagerly=False)
     assert fit(model, x, y, doctor, epochs=25) == ["overfitting"]
     assert doctor.findings[0].evidence["best_epoch"] < 10
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_overfitting_that_another_callback_ends(stops):
+    x, y = nothing_but_noise()
+    strict = DoctorLimits(rise=0.01, rise_of_guessing=0.001, overfitting_epochs=2)
+    before, after = quiet(limits=strict), quiet(limits=strict)
+    callbacks = [before]
+    if stops:
+        callbacks.append(keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True))
+    model = compiled(optimizer=keras.optimizers.Adam(0.03), hidden=(32, 16), run_eagerly=False)
+    fit(model, x, y, after, epochs=12, callbacks=callbacks)
+    assert (len(model.history.epoch) < 12) == stops
+    for doctor in (before, after):
+        expected = [] if stops else ["overfitting"]
+        assert [finding.name for finding in doctor.findings] == expected
+
+
+def test_overfitting_is_itself_a_reason_to_stop():
+    x, y = nothing_but_noise()
+    doctor = quiet(action="stop")
+    model = compiled(optimizer=keras.optimizers.Adam(0.03), hidden=(32, 16), run_eagerly=False)
+    assert fit(model, x, y, doctor, epochs=25) == ["overfitting"]
+    assert len(model.history.epoch) == doctor.findings[0].evidence["epoch"] < 25
 
 
 def test_a_head_that_calls_everything_one_class():
