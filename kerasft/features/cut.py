@@ -9,7 +9,7 @@ import keras
 from kerasft.errors import UnsupportedError
 from kerasft.features._flatten import Step, flatten
 from kerasft.freezing import is_pinned
-from kerasft.structure import changeable_variables, children, is_graph
+from kerasft.structure import changeable_variables, children, is_graph, make_part_of
 from kerasft.structure.views import distinct
 
 
@@ -19,7 +19,8 @@ class Cut:
 
     Attributes:
         frozen: From the model's inputs to the boundary: one tensor, or a list where it has several.
-        trainable: From there to the model's outputs.
+        trainable: From there to the model's outputs. A freeze policy applied to it means the
+            whole model, and is refused if it would train what comes before.
         boundary: The symbolic boundary tensors, in order; those without a batch axis come last.
 
     Example:
@@ -95,9 +96,11 @@ def cut(model: keras.Model) -> Cut:
     # Keras weighs a batch's loss by the length of the first input.
     tensors = tuple(sorted(boundary.values(), key=lambda tensor: not has_batch_axis(tensor)))
     _check_masks(model, tensors, outputs)
+    trainable = _rebuild(tensors, outputs, operations, tainted, f"{model.name}_trainable")
+    make_part_of(trainable, model)
     return Cut(
         frozen=keras.Model(inputs, _one_or_all(tensors), name=f"{model.name}_frozen"),
-        trainable=_rebuild(tensors, outputs, operations, tainted, f"{model.name}_trainable"),
+        trainable=trainable,
         boundary=tensors,
     )
 

@@ -44,6 +44,10 @@ class FeatureCache:
     former ones stay for whoever goes back. A run that was interrupted is gone on with, and what is
     damaged is made again. Old entries are not deleted: remove the directory when it is too large.
 
+    A schedule that unfreezes blocks (`Phases`) runs on `cache.model` as on the whole model, if the
+    cache was made under the policy that trains most: what its later phases train lies behind the
+    boundary then. A phase that would train what the cache holds is refused before the fit begins.
+
     Augmentation before the boundary is refused, for its features differ in every epoch.
 
     Args:
@@ -99,7 +103,7 @@ class FeatureCache:
                     f"{model.name!r}, whose input {tensor.name!r} has the shape {tensor.shape}. "
                     "Make its `keras.Input` without a batch size."
                 )
-        self._made_for = _state(model)
+        self._made_for = _state(model, self._cut.frozen)
         self._layouts = [Layout.of(tensor, dtype) for tensor in self._cut.boundary]
         # By what shares its inputs, with what must live as long as its `id` is looked up.
         self._made: dict[Any, tuple[Any, list[Store]]] = {}
@@ -139,10 +143,11 @@ class FeatureCache:
                 depend on how far a batch is padded.
         """
         examples = examples_of(data, labels, sample_weight, batch_size, shuffle, seed)
-        if _state(self._whole) != self._made_for:
+        if _state(self._whole, self._cut.frozen) != self._made_for:
             raise UnsupportedError(
                 f"The cache was made for other frozen layers than model {self._whole.name!r} has "
-                "now. Make a new `FeatureCache(model)` after applying a plan."
+                "now. Make a new `FeatureCache(model)` after applying a plan: it cuts at the new "
+                "boundary."
             )
         if examples.key not in self._made:
             self._made[examples.key] = examples, self._features(examples)
@@ -226,7 +231,13 @@ def _check_directory(directory: str | os.PathLike[str] | None) -> Path | None:
     return path
 
 
-def _state(model: keras.Model) -> tuple[set[int], set[int]]:
-    """What may change in a fit, and what runs as in inference."""
-    pinned = {id(layer) for _, layer in walk(model) if is_pinned(layer)}
-    return {id(variable) for variable in changeable_variables(model)}, pinned
+def _state(whole: keras.Model, frozen: keras.Model) -> tuple[frozenset[int], frozenset[int]]:
+    """What of the frozen part may change in a fit, and what of it runs as in inference."""
+    inside = {id(variable) for variable in frozen.weights}
+    changeable = {id(variable) for variable in changeable_variables(whole)}
+    paths = list(walk(whole))
+    pinned = tuple(f"{path}/" for path, layer in paths if is_pinned(layer))
+    still = {id(layer) for path, layer in paths if f"{path}/".startswith(pinned)}
+    return frozenset(inside & changeable), frozenset(
+        id(layer) for _, layer in walk(frozen) if id(layer) in still
+    )

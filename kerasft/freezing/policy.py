@@ -8,7 +8,7 @@ import keras
 from kerasft._checks import check_choice
 from kerasft.errors import PlanError, UnsupportedError
 from kerasft.freezing.plan import Plan
-from kerasft.structure import LayerView, Structure, VariableView, take_apart
+from kerasft.structure import LayerView, Structure, VariableView, take_apart, whole_of
 
 
 @keras.saving.register_keras_serializable(package="kerasft")
@@ -81,8 +81,12 @@ class FreezePolicy:
     def plan(self, model: keras.Model) -> Plan:
         """Decide for every weight of a model, and change nothing.
 
+        For a model that is the trainable part of another, such as a `FeatureCache`'s, it decides
+        as for the whole, where blocks are counted.
+
         Raises:
             PlanError: If nothing would train, or a decision is not True or False.
+            UnsupportedError: If something would train that the model is only a part beside.
         """
         first, *later = stages_of(self, model)
         if first is not self:
@@ -90,24 +94,46 @@ class FreezePolicy:
             plan.policy = f"{first!r}, stage 1 of {1 + len(later)} of {self!r}"
             return plan
         structure = take_apart(model)
-        self.check(structure)
-        decisions = {}
-        for variable in structure.variables:
-            if not variable.is_parameter:
-                continue
-            decision = self.trains_variable(variable)
-            decisions[variable.path] = self._checked("trains", decision, variable.layer)
+        whole = structure if whole_of(model) is model else take_apart(whole_of(model))
+        self.check(whole)
+        views = {id(layer.layer): layer for layer in whole.layers}
+        decided: dict[int, bool] = {}
+        for variable in whole.variables:
+            if variable.is_parameter:
+                decision = self.trains_variable(variable)
+                decided[id(variable.variable)] = self._checked("trains", decision, variable.layer)
+        if whole is not structure:
+            self._check_within(whole, structure, decided)
+        decisions = {
+            variable.path: decided[id(variable.variable)]
+            for variable in structure.variables
+            if variable.is_parameter
+        }
         keeping = [
             layer.path
             for layer in structure.layers
             if self.frozen_mode == "inference"
             and any(not variable.is_parameter for variable in layer.variables)
             and any(decisions.get(variable.path) for variable in layer.variables)
-            and self._checked("keeps_statistics", self.keeps_statistics(layer), layer)
+            and self._checked(
+                "keeps_statistics", self.keeps_statistics(views.get(id(layer.layer), layer)), layer
+            )
         ]
         return Plan.from_decisions(
             structure, decisions, self.frozen_mode, repr(self), keeps_statistics=keeping
         )
+
+    def _check_within(self, whole: Structure, part: Structure, decided: dict[int, bool]) -> None:
+        inside = {id(variable.variable) for variable in part.variables}
+        for variable in whole.variables:
+            if decided.get(id(variable.variable)) and id(variable.variable) not in inside:
+                raise UnsupportedError(
+                    f"A policy must train nothing in front of a cache's boundary. Received: "
+                    f"{self!r} for model {part.model.name!r}, which would train "
+                    f"{variable.layer.path!r}, whose output is computed already. Apply the policy "
+                    f"that trains most to model {whole.model.name!r} first, and make a new "
+                    "`FeatureCache` for it: its boundary then serves all phases."
+                )
 
     def _checked(self, hook: str, decision: object, layer: LayerView) -> bool:
         if not isinstance(decision, bool):
