@@ -44,9 +44,10 @@ class Batches:
     examples per batch. Where all are to count alike, compile with a loss of `reduction="sum"` and a
     rate divided by that number.
 
-    *Few shapes.* XLA, which Keras uses on JAX, and on TensorFlow where there is a GPU, compiles once for each shape of a batch. `padded_lengths=4` chooses, for each data set by
-    itself, the 4 lengths that waste the least padding; the data set's `repr`, `shapes` and
-    `padding_share` say what came of it.
+    *Few shapes.* XLA, which Keras uses on JAX, and on TensorFlow where there is a GPU, compiles
+    once for each shape of a batch. `padded_lengths=4` chooses, for each data set by itself, the 4
+    lengths that waste the least padding; the data set's `repr`, `shapes` and `padding_share` say
+    what came of it.
 
     Args:
         preprocessor: Turns texts into inputs: `backbone.preprocessor(sequence_length=...)`, or any

@@ -153,7 +153,7 @@ def main():
                 ">ratio",
             ),
             rows,
-            title=f"{args.texts:,} texts of {data.lengths.mean():.0f} tokens on average, in batches "
+            title=f"{args.texts:,} texts of {data.lengths.mean():.0f} tokens on average, batches "
             f"of {args.batch_size}, features of {args.width} numbers a token",
         )
     )
