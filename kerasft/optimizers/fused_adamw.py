@@ -84,11 +84,11 @@ class FusedAdamW(keras.optimizers.AdamW):
         # its steps otherwise.
         if not isinstance(learning_rate, dict):
             learning_rate = keras.ops.convert_to_tensor(learning_rate)
-        vars(self)[_SHARED] = (self, {})
+        self.__dict__[_SHARED] = (self, {})
         try:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
         finally:
-            vars(self).pop(_SHARED, None)
+            self.__dict__.pop(_SHARED, None)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Take the step of one variable."""
@@ -107,7 +107,8 @@ class FusedAdamW(keras.optimizers.AdamW):
         dtype = weight.dtype
         numbers = self._numbers(dtype)
         rate = keras.ops.cast(learning_rate, dtype.name)
-        rows, values = None, ()
+        rows: Any = None
+        values: Sequence[Any] = ()
         if isinstance(gradient, tf.IndexedSlices):
             rows, values = self._step_of_rows(gradient, handles, rate, numbers)
             # The rows that the batch has not met: their gradient is zero, their averages decay.
@@ -127,7 +128,7 @@ class FusedAdamW(keras.optimizers.AdamW):
         """What the kernel has to know beside the rate; the same for all weights of a dtype."""
         import tensorflow as tf
 
-        owner, shared = vars(self).get(_SHARED, (None, {}))
+        owner, shared = self.__dict__.get(_SHARED, (None, {}))
         if owner is self and dtype in shared:
             return shared[dtype]
         count = tf.cast(self.iterations + 1, dtype)
