@@ -107,6 +107,7 @@ class FeatureCache:
         self._layouts = [Layout.of(tensor, dtype) for tensor in self._cut.boundary]
         # By what shares its inputs, with what must live as long as its `id` is looked up.
         self._made: dict[Any, tuple[Any, list[Store]]] = {}
+        self._weights: str | None = None
         self.model = self._cut.trainable
 
     def batches(
@@ -149,6 +150,10 @@ class FeatureCache:
                 "now. Make a new `FeatureCache(model)` after applying a plan: it cuts at the new "
                 "boundary."
             )
+        weights = _identity.digest_of_weights(self._cut.frozen)
+        if weights != self._weights:  # others were loaded since
+            self._made.clear()
+            self._weights = weights
         if examples.key not in self._made:
             self._made[examples.key] = examples, self._features(examples)
         return examples.with_features(CachedFeatures(self._made[examples.key][1]))
@@ -159,7 +164,7 @@ class FeatureCache:
         if self._directory is None:
             return compute(self._cut, self._layouts, examples, None, self.memory_budget)
         identity = {
-            "weights": _identity.digest_of_weights(self._cut.frozen),
+            "weights": self._weights,
             "graph": _identity.digest_of_graph(self._cut.frozen),
             "inputs": examples.digest(),
             "dtypes": _identity.digest_of_layouts(self._layouts),

@@ -351,6 +351,20 @@ def test_shuffled_and_unshuffled_batches_share_their_features(monkeypatch):
     assert "Computed once" in cache._repr_html_()
 
 
+@pytest.mark.parametrize("directory", [True, False])
+def test_weights_that_were_loaded_since_are_noticed(tmp_path, directory):
+    model, other = dense(), dense(seed=1)
+    cache = FeatureCache(model, tmp_path if directory else None)
+    data = kerasft.data.LengthGroupedBatches(
+        lambda rows, length: INPUTS[rows], np.ones(40, int), labels=LABELS
+    )
+    before = cache.batches(data)
+    model.set_weights(other.get_weights())
+    after = cache.batches(data)
+    check_equal(after, FeatureCache(other).batches(data))
+    assert not np.array_equal(all_of(before)[0][0], all_of(after)[0][0])
+
+
 def test_wrong_arguments():
     with pytest.raises(ArgumentError, match=r"`dtype` must be one of .* Did you mean 'bfloat16'"):
         FeatureCache(dense(), dtype="bfloat")
