@@ -305,6 +305,12 @@ def machine():
     return f"{name}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
 
 
+def keep(report, path):
+    """Write all figures to a file, if one was named."""
+    if path:
+        path.write_text(json.dumps(report, indent=1) + "\n")
+
+
 def print_about(report):
     """The machine, versions, the measured peak, and what a ratio is."""
     print(f"Machine: {report['machine']}.")
@@ -379,6 +385,8 @@ def main():
         for job in args.jobs:
             epochs = JOBS[job][3 if args.quick else 2]
             rows = run_job(data, parts, job, args, model, report["peak"], present)
+            if not rows:
+                continue
             report["jobs"][f"{data}/{job}"] = rows
             for row in rows.values():
                 report["versions"].update(row.get("versions", {}))
@@ -388,13 +396,13 @@ def main():
                 f"{sum(lengths) / len(lengths):.0f} tokens on average, at most {DATA[data][1]}"
             )
             tables.append(job_table(title, epochs, rows))
+            keep(report, args.json)  # so that what was measured is not lost to an interruption
     report["load"].append(os.getloadavg()[0])
     report["seconds"] = time.perf_counter() - start
     print("\n\n".join(tables), end="\n\n")
     print_about(report)
     print(f"All of it took {report['seconds'] / 60:.0f} minutes.")
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + "\n")
+    keep(report, args.json)
     failed = [name for rows in report["jobs"].values() for name in rows if "failed" in rows[name]]
     if failed:
         raise SystemExit(f"Failed: {', '.join(failed)}")
