@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from kerasft._progress import progress
-from kerasft.features import _frozen_run
 from kerasft.features._directory import NewEntry, writing
 from kerasft.features._examples import Examples, GroupedExamples
+from kerasft.features._frozen_run import FrozenRun
 from kerasft.features._index import Index
 from kerasft.features._layout import Layout
 from kerasft.features._padding import Padding, find_padding
@@ -24,22 +24,29 @@ _SHOW_PROGRESS_FROM = 50
 
 def compute(
     parts: Cut,
+    frozen: FrozenRun,
     layouts: list[Layout],
     examples: Examples,
     entry: NewEntry | None,
     memory_budget: int,
+    known: Padding | None = None,
     why: str | None = None,
-) -> list[Store]:
+) -> tuple[list[Store], Padding]:
     """The features of all examples.
 
     Args:
         parts: The model, cut.
+        frozen: Calls of its frozen part.
         layouts: Of the boundary tensors.
         examples: The examples.
         entry: Where the features go; None to keep them for this process.
         memory_budget: How many bytes may be held in memory; what is larger goes to a temporary
             folder, which lasts as long as the stores.
+        known: What was found out about padding with other examples.
         why: Why it has to be done again, for the progress bar.
+
+    Returns:
+        For each boundary tensor its values, and how they are padded.
 
     Raises:
         SourceError: If there is no room, or writing fails; nothing is left behind.
@@ -47,7 +54,9 @@ def compute(
     folder = None
     try:
         padding = entry.padding(examples.padded_range) if entry else None
-        padding = padding or _padding_of(parts, layouts, examples)
+        if padding is None and known is not None and known.any_length:
+            padding = known
+        padding = padding or _padding_of(parts, frozen, layouts, examples)
         sizes = _sizes(layouts, examples, padding)
         needed = sum(s * layout.raw.itemsize for s, layout in zip(sizes, layouts, strict=True))
         if entry is None and needed > memory_budget:
@@ -60,7 +69,7 @@ def compute(
             stores = entry.begin(
                 layouts, examples.count or 0, padding, examples.padded_range, nbytes
             )
-        _fill(stores, parts, examples, padding, why)
+        _fill(stores, frozen, examples, padding, why)
         if entry is not None:
             entry.finish(examples.count or 0, padding, examples.padded_range)
     except Exception as error:
@@ -79,11 +88,11 @@ def compute(
         raise
     if folder is not None:
         weakref.finalize(stores[0], _remove, folder)
-    return stores
+    return stores, padding
 
 
 def _fill(
-    stores: list[Store], parts: Cut, examples: Examples, padding: Padding, why: str | None
+    stores: list[Store], frozen: FrozenRun, examples: Examples, padding: Padding, why: str | None
 ) -> None:
     def done(rows: np.ndarray) -> bool:
         return all(store.has(rows) for store in stores)
@@ -100,7 +109,7 @@ def _fill(
         if part is None:
             continue
         rows, inputs, lengths = part
-        run = run or _frozen_run.for_batches(parts.frozen, inputs, total)
+        run = run or frozen.for_batches(inputs, total)
         for store, values in zip(stores, run(inputs), strict=True):
             store.put(rows, values, lengths)
 
@@ -118,11 +127,12 @@ def _in_memory(
     ]
 
 
-def _padding_of(parts: Cut, layouts: list[Layout], examples: Examples) -> Padding:
-    run = _frozen_run.eager(parts.frozen)
+def _padding_of(
+    parts: Cut, frozen: FrozenRun, layouts: list[Layout], examples: Examples
+) -> Padding:
     if isinstance(examples, GroupedExamples):
-        return find_padding(parts, run, examples.once)
-    values = run(examples.few()[1])
+        return find_padding(parts, frozen, examples.once)
+    values = frozen(examples.few()[1])
     shapes = (
         value.shape if layout.shared else value.shape[1:]
         for layout, value in zip(layouts, values, strict=True)
@@ -141,7 +151,7 @@ def _sizes(layouts: list[Layout], examples: Examples, padding: Padding) -> list[
             rows = len(examples) * len(examples.few()[0])
             sizes.append(size * rows if rows else math.inf)
         elif axes and padding.keep_to is None:
-            lengths = examples.data.lengths / examples.data.lengths.min()
+            lengths = examples.data.lengths / padding.length
             sizes.append(size * float((lengths ** len(axes)).sum()))
         else:
             sizes.append(size * len(examples.data.lengths))

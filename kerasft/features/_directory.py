@@ -283,6 +283,7 @@ def _padding_from(said: dict[str, Any]) -> Padding:
         tuple(tuple(axes) for axes in said["length_axes"]),
         said["keep_to"],
         tuple(tuple(shape) for shape in said["shapes"]),
+        said["length"],
         said["any_length"],
     )
 

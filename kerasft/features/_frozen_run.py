@@ -12,52 +12,63 @@ Run = Callable[[Any], list[np.ndarray]]
 _TRACE_FROM = 24
 
 
-def eager(model: keras.Model) -> Run:
-    """A call of the model as it is: for a batch or two."""
-    return _to_numpy(lambda inputs: model(inputs, training=False))
-
-
-def for_batches(model: keras.Model, example: Any, count: int) -> Run:
-    """A call of the model for `count` batches like `example`: one graph for all, if that pays.
+class FrozenRun:
+    """Calls of the frozen part, as it is or as one graph for all sizes of a batch.
 
     Args:
         model: The frozen part.
-        example: The inputs of one batch.
-        count: How many batches there will be.
     """
-    if keras.backend.backend() != "tensorflow" or count < _TRACE_FROM:
-        return eager(model)
-    import tensorflow as tf
 
-    # One trace for all sizes of a batch and all lengths.
-    def open_spec(array: Any) -> Any:
-        array = np.asarray(array)
-        return tf.TensorSpec([None] * array.ndim, array.dtype)
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._traced: dict[str, Run] = {}
 
-    fixed = {tensor.name: tensor.shape for tensor in model.inputs}
+    def __call__(self, inputs: Any) -> list[np.ndarray]:
+        """The boundary tensors for one batch, without a graph."""
+        return _numbers(self._call(inputs))
 
-    def call(inputs: Any) -> Any:
-        return model(inputs, training=False)
+    def for_batches(self, example: Any, count: int) -> Run:
+        """What to call for many batches: a graph, where it pays or is there already.
 
-    def spec(name: str | None, array: Any) -> Any:
-        found = open_spec(array)
-        known = fixed.get(name) if name else model.inputs[0].shape
-        if known is None or len(known) != len(found.shape):
-            return found
-        return tf.TensorSpec([None, *known[1:]], found.dtype)
+        Args:
+            example: The inputs of one batch.
+            count: How many batches there will be.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        signature = self._signature(example)
+        key = repr(signature)
+        if key not in self._traced and count < _TRACE_FROM:
+            return self
+        if key not in self._traced:
+            import tensorflow as tf
 
-    if isinstance(example, dict):
-        signature: Any = {name: spec(name, array) for name, array in example.items()}
-    elif isinstance(example, (list, tuple)):
-        names = [tensor.name for tensor in model.inputs]
-        signature = type(example)(spec(n, a) for n, a in zip(names, example, strict=True))
-    else:
-        signature = spec(None, example)
-    return _to_numpy(tf.function(call, input_signature=[signature], autograph=False))
+            graph = tf.function(self._call, input_signature=[signature], autograph=False)
+            self._traced[key] = lambda inputs: _numbers(graph(inputs))
+        return self._traced[key]
+
+    def _call(self, inputs: Any) -> Any:
+        return self._model(inputs, training=False)
+
+    def _signature(self, example: Any) -> Any:
+        """Open where the model's inputs are open, and fixed where they are fixed."""
+        import tensorflow as tf
+
+        shapes = {tensor.name: tensor.shape for tensor in self._model.inputs}
+
+        def spec(name: str, array: Any) -> Any:
+            array = np.asarray(array)
+            shape = shapes.get(name, ())
+            if len(shape) != array.ndim:
+                shape = (None,) * array.ndim
+            return tf.TensorSpec((None, *shape[1:]), array.dtype)
+
+        if isinstance(example, dict):
+            return {name: spec(name, array) for name, array in example.items()}
+        if isinstance(example, (list, tuple)):
+            return [spec(name, array) for name, array in zip(shapes, example, strict=True)]
+        return spec(next(iter(shapes)), example)
 
 
-def _to_numpy(call: Callable[[Any], Any]) -> Run:
-    def run(inputs: Any) -> list[np.ndarray]:
-        return [keras.ops.convert_to_numpy(value) for value in keras.tree.flatten(call(inputs))]
-
-    return run
+def _numbers(values: Any) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(value) for value in keras.tree.flatten(values)]

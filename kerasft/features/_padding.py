@@ -24,7 +24,8 @@ class Padding:
         length_axes: For each boundary tensor, the axes that are as long as the batch is padded.
         keep_to: None where features are stored unpadded; where the trainable part reads what
             stands at padded places, the length to which all examples are padded.
-        shapes: For each boundary tensor, the shape of the shortest example's value as stored.
+        shapes: For each boundary tensor, the shape of one example's value as stored.
+        length: The length of that example.
         any_length: Whether it was seen that features do not depend on the length to which a batch
             is padded, so that they serve batches of other lengths too.
     """
@@ -32,6 +33,7 @@ class Padding:
     length_axes: tuple[tuple[int, ...], ...]
     keep_to: int | None = None
     shapes: tuple[tuple[int, ...], ...] = ()
+    length: int = 1
     any_length: bool = False
 
     def applied_to(self, layouts: list[Layout]) -> list[Layout]:
@@ -103,7 +105,8 @@ def find_padding(
     if reads_padding:
         kept = stored(values_far, far, keeps_padding=True)
     any_length = near != far and not reads_padding
-    return Padding(axes, far if reads_padding else None, _shapes(parts, kept), any_length)
+    length = int(data.lengths[shortest])
+    return Padding(axes, far if reads_padding else None, _shapes(parts, kept), length, any_length)
 
 
 def _shapes(parts: Cut, values: list[np.ndarray]) -> tuple[tuple[int, ...], ...]:

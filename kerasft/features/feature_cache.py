@@ -11,11 +11,13 @@ from kerasft import _tables
 from kerasft._checks import check_choice, check_int, check_type, fail
 from kerasft.data import LengthGroupedBatches
 from kerasft.errors import SourceError, UnsupportedError
-from kerasft.features import _directory, _frozen_run, _identity
+from kerasft.features import _directory, _identity
 from kerasft.features._compute import compute
 from kerasft.features._examples import Examples, GroupedExamples, examples_of
+from kerasft.features._frozen_run import FrozenRun
 from kerasft.features._index import Index
 from kerasft.features._layout import STORED_DTYPES, Layout, alike
+from kerasft.features._padding import Padding
 from kerasft.features._store import CachedFeatures, Store
 from kerasft.features._values import MemoryValues
 from kerasft.features.cut import cut, has_batch_axis
@@ -103,6 +105,8 @@ class FeatureCache:
                     f"{model.name!r}, whose input {tensor.name!r} has the shape {tensor.shape}. "
                     "Make its `keras.Input` without a batch size."
                 )
+        self._frozen = FrozenRun(self._cut.frozen)
+        self._padding: Padding | None = None
         self._made_for = _state(model, self._cut.frozen)
         self._layouts = [Layout.of(tensor, dtype) for tensor in self._cut.boundary]
         # By what shares its inputs, with what must live as long as its `id` is looked up.
@@ -162,7 +166,7 @@ class FeatureCache:
 
     def _features(self, examples: Examples) -> list[Store]:
         if self._directory is None:
-            return compute(self._cut, self._layouts, examples, None, self.memory_budget)
+            return self._compute(examples, None)
         identity = {
             "weights": self._weights,
             "graph": _identity.digest_of_graph(self._cut.frozen),
@@ -174,7 +178,22 @@ class FeatureCache:
             return found.stores
         why = _directory.what_changed(self._directory, identity)
         entry = _directory.NewEntry(self._directory, identity)
-        return compute(self._cut, self._layouts, examples, entry, self.memory_budget, why)
+        return self._compute(examples, entry, why)
+
+    def _compute(
+        self, examples: Examples, entry: _directory.NewEntry | None, why: str | None = None
+    ) -> list[Store]:
+        stores, self._padding = compute(
+            self._cut,
+            self._frozen,
+            self._layouts,
+            examples,
+            entry,
+            self.memory_budget,
+            self._padding,
+            why,
+        )
+        return stores
 
     def _still_holds(self, entry: _directory.Entry, examples: Examples) -> bool:
         """Whether the model gives today, for two examples, what was kept of them."""
@@ -183,9 +202,7 @@ class FeatureCache:
         rows, inputs, lengths = examples.few()
         if entry.padding.keep_to is not None and isinstance(examples, GroupedExamples):
             inputs = examples.once.collate(rows, entry.padding.keep_to)
-        for store, values in zip(
-            entry.stores, _frozen_run.eager(self._cut.frozen)(inputs), strict=True
-        ):
+        for store, values in zip(entry.stores, self._frozen(inputs), strict=True):
             now = Store(store.layout, MemoryValues(store.layout.raw), Index(store.layout.rank))
             now.put(np.arange(len(rows)), values, lengths)
             length = int(lengths.max()) if lengths is not None else 1

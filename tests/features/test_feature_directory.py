@@ -13,7 +13,8 @@ from test_feature_cache import Texts
 import kerasft
 from kerasft import FeatureCache, TrainHead, TrainLastBlocks
 from kerasft.errors import ArgumentError, DataError, SourceError
-from kerasft.features import _compute, _directory, _frozen_run
+from kerasft.features import _directory
+from kerasft.features._frozen_run import FrozenRun
 
 INPUTS = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
 LABELS = (INPUTS.sum(axis=1) > 0).astype("int32")
@@ -41,7 +42,7 @@ class Counting:
 
     def __init__(self, monkeypatch, stop_after=None):
         self.batches = 0
-        original = _frozen_run.for_batches
+        original = FrozenRun.for_batches
 
         def for_batches(*args):
             run = original(*args)
@@ -54,7 +55,7 @@ class Counting:
 
             return counted
 
-        monkeypatch.setattr(_compute._frozen_run, "for_batches", for_batches)
+        monkeypatch.setattr(FrozenRun, "for_batches", for_batches)
 
 
 def entries(directory):

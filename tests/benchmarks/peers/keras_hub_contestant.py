@@ -52,7 +52,7 @@ def main():
     valid = tokenized(*task.valid).batch(task.batch_size).prefetch(tf.data.AUTOTUNE)
     freeze(classifier, task.job)
     classifier.compile(
-        keras_parts.make_adam(task),
+        keras.optimizers.Adam(keras_parts.rate_of(task)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -39,8 +39,12 @@ def main():
         cache = kerasft.FeatureCache(model, **where)
         model, train, valid = cache.model, cache.batches(train), cache.batches(valid)
     model.compile(
-        keras_parts.make_adam(task), loss=head.default_loss(), metrics=head.default_metrics()
+        # AdamW without weight decay is Adam.
+        kerasft.optimizers.FusedAdamW(keras_parts.rate_of(task), weight_decay=0.0),
+        loss=head.default_loss(),
+        metrics=head.default_metrics(),
     )
+    kerasft.tuning.build_for_fit(model, train)
     model.fit(
         train,
         validation_data=valid,

@@ -46,7 +46,7 @@ def main():
         ]
     )
     model.compile(
-        keras_parts.make_adam(task),
+        keras.optimizers.Adam(keras_parts.rate_of(task)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
