@@ -27,6 +27,7 @@ NAMESPACES = [
     "kerasft.features",
     "kerasft.evaluation",
     "kerasft.tuning",
+    "kerasft.sklearn",
     "kerasft.structure",
     "kerasft.sources",
     "kerasft.testing",

@@ -72,6 +72,7 @@ def test_kerasft_exports_these_names():
         "load_model",
         "optimizers",
         "select",
+        "sklearn",
         "sources",
         "structure",
         "testing",

@@ -1,0 +1,151 @@
+"""Backbones that all estimators of this process share: loaded once, and never changed."""
+
+import dataclasses
+import functools
+import hashlib
+import os
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerasft._checks import check_type, fail
+from kerasft.backbones import Backbone
+from kerasft.data import Preprocessor
+from kerasft.structure import is_graph, said_blocks
+
+_KEPT = 4
+
+_loaded: OrderedDict[Hashable, "SharedBackbone"] = OrderedDict()
+_preprocessors: weakref.WeakKeyDictionary[Backbone, dict[int, Preprocessor]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedBackbone:
+    """A backbone under the name by which it is known in this process.
+
+    Attributes:
+        key: What tells it from others.
+        backbone: For models in which nothing of it trains: its weights stay what they are.
+        given: What makes preprocessors; the user's own object, where one was given.
+    """
+
+    key: Hashable
+    backbone: Backbone
+    given: Backbone
+
+    def preprocessor(self, sequence_length: int) -> Preprocessor:
+        """The preprocessor for a length, made once."""
+        made = _preprocessors.setdefault(self.given, {})
+        if sequence_length not in made:
+            made[sequence_length] = self.given.preprocessor(sequence_length=sequence_length)
+        return made[sequence_length]
+
+
+def check_backbone(given: Any, dtype: Any) -> None:
+    """Refuse what can be no backbone, without loading anything."""
+    rule = "an address such as 'hf://ORG/MODEL', a Backbone, or a function that makes one"
+    if not isinstance(given, (str, os.PathLike, Backbone)) and not callable(given):
+        fail("backbone", given, rule)
+    if dtype is not None and not isinstance(given, (str, os.PathLike)):
+        fail("dtype", dtype, "None where `backbone` is no address", "Load it in that dtype.")
+
+
+def shared_backbone(given: Any, dtype: Any) -> SharedBackbone:
+    """The shared backbone for what the user gave; it is loaded, or copied, the first time.
+
+    A `Backbone` object is copied: estimators never change what is the user's, and what the user
+    does to it later is another backbone.
+    """
+    key = _key_of(given, dtype)
+    if key in _loaded:
+        _loaded.move_to_end(key)
+        return dataclasses.replace(
+            _loaded[key], given=given if isinstance(given, Backbone) else _loaded[key].given
+        )
+    if isinstance(given, Backbone):
+        shared = SharedBackbone(key, copy_of(given), given)
+    elif isinstance(given, (str, os.PathLike)):
+        backbone = Backbone.from_preset(given, dtype=dtype)
+        shared = SharedBackbone(key, backbone, backbone)
+    else:
+        rule = "a function without arguments that gives a kerasft.Backbone"
+        backbone = check_type("backbone()", given(), Backbone, rule)
+        shared = SharedBackbone(key, backbone, backbone)
+    _loaded[key] = shared
+    while len(_loaded) > _KEPT:
+        _loaded.popitem(last=False)
+    return shared
+
+
+def copy_of(backbone: Backbone) -> Backbone:
+    """A backbone of the same build and weights that shares nothing with it."""
+    model = backbone.model
+    has_graph = is_graph(model) and model.built
+    # A model of a class of its own keeps what is known of it, such as its list of blocks.
+    is_plain = isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
+    if is_plain:
+        copied = keras.models.clone_model(model)
+    else:
+        copied = type(model).from_config(model.get_config())
+    result = Backbone(
+        copied,
+        source=backbone.source,
+        make_preprocessor=backbone.preprocessor,
+        inputs=None if has_graph else backbone.input,
+        blocks=said_blocks(model),
+    )
+    copied.set_weights(model.get_weights())
+    return result
+
+
+def forget_backbones() -> None:
+    """Drop what is shared; estimators that use it keep it until they go."""
+    _loaded.clear()
+    _preprocessors.clear()
+
+
+def _key_of(given: Any, dtype: Any) -> Hashable:
+    if isinstance(given, Backbone):
+        return "given", given.source, type(given.model).__name__, _digest(given.model)
+    if isinstance(given, (str, os.PathLike)):
+        policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
+        return "address", os.fspath(given), policy.name, _state_of_folder(given)
+    return "made by", _key_of_function(given)
+
+
+def _digest(model: keras.Model) -> str:
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        digest.update(f"{tuple(variable.shape)} {variable.dtype} ".encode())
+        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
+    return digest.hexdigest()
+
+
+def _state_of_folder(address: str | os.PathLike[str]) -> Hashable:
+    """A folder that was written again is another backbone."""
+    folder = Path(address).expanduser()
+    if not folder.is_dir():
+        return None
+    return tuple(
+        sorted(
+            (file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in folder.iterdir()
+        )
+    )
+
+
+def _key_of_function(function: Callable[..., Any]) -> Hashable:
+    """Two equal `functools.partial`s are one function; cloning an estimator copies them."""
+    if isinstance(function, functools.partial):
+        try:
+            key = function.func, function.args, tuple(sorted(function.keywords.items()))
+            hash(key)
+        except TypeError:
+            return function
+        return key
+    return function
