@@ -209,6 +209,28 @@ def test_a_first_loss_that_is_high_by_itself_is_no_jump():
     assert learning_rate_too_high(course([falling], moved=5.0), LIMITS) is None
 
 
+@pytest.mark.parametrize(
+    ("val", "moved", "known"),
+    [
+        ([1.0, 1.2], 3.0, True),
+        ([1.2, 0.8], 3.0, False),  # it comes down
+        ([0.6, 1.2], 3.0, False),  # it was below guessing: that is overfitting, or will be
+        ([1.0, 1.2], 1.0, False),
+        ([1.2], 3.0, False),
+    ],
+)
+def test_a_validation_loss_that_stays_above_guessing(val, moved, known):
+    found = learning_rate_too_high(course([0.5, 0.3][: len(val)], val, moved=moved), LIMITS)
+    assert (found is not None) == known
+    if known:
+        assert found.message == (
+            "Learning rate too high: after epoch 2 the validation loss still is 1.2, where "
+            "guessing gives 0.693, and the weights have moved 3 times their own size, at a rate "
+            "of 0.01."
+        )
+        assert found.evidence["val_loss"] == 1.2
+
+
 def test_without_a_known_chance_more_is_asked():
     assert learning_rate_too_high(jumping(1.6 * LOG2, 5.0), LIMITS) is not None
     assert learning_rate_too_high(jumping(1.6 * LOG2, 5.0, chance=None), LIMITS) is None

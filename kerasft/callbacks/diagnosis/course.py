@@ -71,8 +71,8 @@ class Course:
         losses = self.epochs[0].losses
         if self.batches_per_look == 1:
             return float(losses[0])
-        # The first look covers steps after the first one too, and may already hold a jump.
-        return float(min(losses[0], np.median(losses)))
+        # The first looks cover steps after the first one too, and may already hold a jump.
+        return float(min(losses[0], np.quantile(losses, 0.25)))
 
     @property
     def guessing(self) -> float:

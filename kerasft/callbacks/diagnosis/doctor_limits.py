@@ -20,7 +20,7 @@ class DoctorLimits:
 
     Args:
         jump: The rate is too high when the loss of a few batches rises to this many times guessing
-            (and the first loss),
+            (and the first loss), or the validation loss is there and never was below guessing,
         jump_moved: while the weights have moved at least this far; or when it rises to
         blow_up: this many times,
         blow_up_moved: with weights that have moved at least this far.

@@ -60,28 +60,30 @@ def learning_rate_too_high(course: Course, limits: DoctorLimits) -> Verdict | No
     """A loss that rises above guessing while the weights move by more than their own size.
 
     Each alone is no sign of a sickness: small batches and much dropout make a noisy loss, and
-    weights that begin small move far.
+    weights that begin small move far. Where the training loss came back at once, a validation loss
+    that stays above guessing says the same.
     """
     epoch = course.epochs[-1]
     jump, look, size = jump_of(course, epoch)
     slack = _slack(course)
     moved_far = jump >= limits.jump * slack and epoch.moved >= limits.jump_moved
     blew_up = jump >= limits.blow_up * slack and epoch.moved >= limits.blow_up_moved
-    if not (moved_far or blew_up):
+    evidence: dict[str, float] = {"epoch": epoch.number}
+    if moved_far or blew_up:
+        batch = look * course.batches_per_look + 1
+        until = (look + size) * course.batches_per_look
+        loss = jump * max(course.guessing, course.start)
+        evidence |= {"batch": batch, "loss": loss}
+        seen = f"in batches {batch} to {until} of epoch {epoch.number} the training loss was"
+    elif _stays_above_guessing(course, limits) and epoch.moved >= limits.jump_moved:
+        loss = float(course.series("val_loss")[-1])
+        evidence["val_loss"] = loss
+        seen = f"after epoch {epoch.number} the validation loss still is"
+    else:
         return None
-    level = jump * max(course.guessing, course.start)
-    batch = look * course.batches_per_look + 1
-    until = (look + size) * course.batches_per_look
-    evidence: dict[str, float] = {
-        "epoch": epoch.number,
-        "batch": batch,
-        "loss": level,
-        "guessing": course.guessing,
-        "moved": epoch.moved,
-    }
+    evidence |= {"guessing": course.guessing, "moved": epoch.moved}
     message = (
-        f"Learning rate too high: in batches {batch} to {until} of epoch {epoch.number} the "
-        f"training loss was {level:.3g}, where {guessing_in_words(course)} gives "
+        f"Learning rate too high: {seen} {loss:.3g}, where {guessing_in_words(course)} gives "
         f"{course.guessing:.3g}, and the weights have moved {epoch.moved:.2g} times their own size."
     )
     remedy = "Lower it by 10 to 100 times"
@@ -144,6 +146,16 @@ def guessing_in_words(course: Course) -> str:
 def in_words(name: str) -> str:
     """`val_loss` is the validation loss."""
     return "validation loss" if name == "val_loss" else "training loss"
+
+
+def _stays_above_guessing(course: Course, limits: DoctorLimits) -> bool:
+    """Whether no epoch of two or more has brought the validation loss below guessing."""
+    if not course.complete or not course.epochs[-1].complete:
+        return False
+    losses = course.series("val_loss")
+    if losses.size < 2 or not losses.min() >= course.guessing:
+        return False
+    return bool(losses[-1] >= limits.jump * _slack(course) * course.guessing)
 
 
 def _slack(course: Course) -> float:
