@@ -43,6 +43,7 @@ def main():
         kerasft.optimizers.FusedAdamW(keras_parts.rate_of(task), weight_decay=0.0),
         loss=head.default_loss(),
         metrics=head.default_metrics(),
+        steps_per_execution=keras_parts.steps_per_execution(task),
     )
     kerasft.tuning.build_for_fit(model, train)
     model.fit(

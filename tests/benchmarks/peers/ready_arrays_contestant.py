@@ -49,6 +49,7 @@ def main():
         keras.optimizers.Adam(keras_parts.rate_of(task)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        steps_per_execution=keras_parts.steps_per_execution(task),
     )
     model.fit(
         *train,
