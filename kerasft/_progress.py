@@ -1,9 +1,13 @@
 """Progress bars, drawn by rich on the error stream: what a script prints stays clean."""
 
+import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 Update = Callable[[int, "int | None"], None]
@@ -20,17 +24,25 @@ def progress(
         yield from parts
         return
     try:
-        from rich.console import Console
         from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
     except ImportError:  # an installation without the optional dependencies works in silence
         yield from parts
         return
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+    with Progress(*columns, console=_console()) as bar:
         task = bar.add_task(description, total=total)
         for part in parts:
             yield part
             bar.advance(task, min(part_size, total - bar.tasks[task].completed))
+
+
+def _console() -> "Console":
+    """The error stream; in a notebook, where ipywidgets draw moving bars, these."""
+    from rich.console import Console
+
+    if importlib.util.find_spec("ipywidgets") is None:  # rich would warn of it in every notebook
+        return Console(file=sys.stderr, force_jupyter=False)
+    return Console(file=sys.stderr)
 
 
 def in_parts(values: Sequence[T], size: int) -> list[Sequence[T]]:
@@ -48,10 +60,9 @@ def transfer_bar(name: str, shown: bool) -> Iterator[Update]:
     if not shown:
         yield lambda done, total: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = _console()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),

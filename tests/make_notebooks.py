@@ -18,7 +18,8 @@ import nbformat
 
 # What is a matter of the machine and not of the story.
 _NOISE = re.compile(
-    r"(WARNING: All log messages|[IWE]0000 |.*cpu_feature_guard|To enable the following)"
+    r"(WARNING: All log messages|[IWE]0000 |.*cpu_feature_guard|To enable the following"
+    r"|.*TqdmWarning: IProgress|  from .autonotebook import tqdm)"
 )
 _KEPT = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
