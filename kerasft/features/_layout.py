@@ -3,10 +3,12 @@
 import dataclasses
 from typing import Any
 
+import keras
 import numpy as np
 
 from kerasft.errors import UnsupportedError
 from kerasft.features.cut import has_batch_axis
+from kerasft.structure import walk
 
 STORED_DTYPES = ("float16", "bfloat16", "float32")
 
@@ -22,6 +24,7 @@ class Layout:
         name: The symbolic tensor's name, for messages.
         dtype: Its dtype in the model.
         stored: The dtype in which it is kept.
+        computed: The shortest float dtype in which the frozen part computes.
         rank: How many axes one example's value has.
         shared: Whether it has no batch axis, and one value for all examples.
         length_axes: Which of its axes are as long as the batch is padded, the batch axis being 0.
@@ -33,11 +36,14 @@ class Layout:
     stored: str
     rank: int
     shared: bool
+    computed: str = "float32"
     length_axes: tuple[int, ...] = ()
     keeps_padding: bool = False
 
     @classmethod
-    def of(cls, tensor: Any, dtype: str | None = None, **how: Any) -> "Layout":
+    def of(
+        cls, tensor: Any, dtype: str | None = None, computed: str = "float32", **how: Any
+    ) -> "Layout":
         """The layout of a symbolic tensor; `dtype` is for its values if they are of a float."""
         shared = not has_batch_axis(tensor)
         is_float = tensor.dtype in _ROUNDING
@@ -47,13 +53,16 @@ class Layout:
             stored=dtype if dtype and is_float else tensor.dtype,
             rank=len(tensor.shape) - (not shared),
             shared=shared,
+            computed=computed,
             **how,
         )
 
     @property
     def rounding(self) -> float:
         """By how much of the largest value two computations of the same thing may differ."""
-        return max(_ROUNDING.get(self.dtype, 0.0), _ROUNDING.get(self.stored, 0.0))
+        if self.dtype not in _ROUNDING:
+            return 0.0
+        return max(_ROUNDING[dtype] for dtype in (self.dtype, self.stored, self.computed))
 
     @property
     def raw(self) -> np.dtype:
@@ -96,6 +105,12 @@ class Layout:
         if self.stored == "float16" and self.dtype != "float16":
             return kept.astype("float32")
         return kept
+
+
+def shortest_float(model: keras.Model) -> str:
+    """The shortest float dtype in which a layer of the model computes."""
+    found = {layer.compute_dtype for _, layer in walk(model)} & set(_ROUNDING)
+    return max(found, key=lambda dtype: _ROUNDING[dtype], default="float32")
 
 
 def alike(one: np.ndarray, other: np.ndarray, rounding: float) -> bool:

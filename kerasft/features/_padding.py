@@ -10,10 +10,14 @@ import numpy as np
 from kerasft.data import LengthGroupedBatches
 from kerasft.errors import UnsupportedError
 from kerasft.features._index import Index
-from kerasft.features._layout import Layout, alike
+from kerasft.features._layout import Layout, alike, shortest_float
 from kerasft.features._store import CachedFeatures, Store
 from kerasft.features._values import MemoryValues
 from kerasft.features.cut import Cut
+
+# The same features, with padding and with zeros in its place: outputs that differ by more than this
+# come of reading it. A sum over another number of zeros may round differently.
+_READS_BEYOND = {"float64": 1e-11, "float32": 1e-5, "float16": 3e-3, "bfloat16": 2e-2}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +60,7 @@ def find_padding(
         UnsupportedError: If features change with the length that the batch is padded to, so that
             they cannot be kept from one batch for another.
     """
+    computed = shortest_float(parts.frozen)
     padded = data._padded
     shortest = int(np.argmin(data.lengths))
     near, far = int(padded[shortest]), int(padded.max())
@@ -74,27 +79,24 @@ def find_padding(
         lengths = data.lengths[rows]
         stores = []
         for tensor, value, own in zip(parts.boundary, values, axes, strict=True):
-            layout = Layout.of(tensor, length_axes=own, keeps_padding=keeps_padding)
+            layout = Layout.of(
+                tensor, computed=computed, length_axes=own, keeps_padding=keeps_padding
+            )
             stores.append(Store(layout, MemoryValues(layout.raw), Index(layout.rank)))
             stores[-1].put(np.array([0]), value, lengths)
         return keras.tree.flatten(CachedFeatures(stores)(np.array([0]), length))
 
     unpadded = stored(values_far, far, keeps_padding=False)
     reads_padding = not all(
-        alike(one, other, 0.01 * Layout.of(symbol).rounding)
-        for symbol, one, other in zip(
-            parts.trainable.outputs,
-            _outputs(parts, unpadded),
-            _outputs(parts, values_far),
-            strict=True,
-        )
+        alike(one, other, _READS_BEYOND[shortest_float(parts.trainable)])
+        for one, other in zip(_outputs(parts, unpadded), _outputs(parts, values_far), strict=True)
     )
     reach = near if reads_padding else int(data.lengths[shortest])
     kept = stored(values_far, reach, reads_padding)
     for tensor, one, other in zip(
         parts.boundary, kept, stored(values_near, reach, reads_padding), strict=True
     ):
-        if not alike(one, other, Layout.of(tensor).rounding):
+        if not alike(one, other, Layout.of(tensor, computed=computed).rounding):
             raise UnsupportedError(
                 f"The frozen part's output {tensor.name!r} changes with the length that a batch is "
                 f"padded to (tried {near} and {far}), so that features cannot be kept from one "

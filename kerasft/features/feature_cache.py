@@ -16,7 +16,7 @@ from kerasft.features._compute import compute
 from kerasft.features._examples import Examples, GroupedExamples, examples_of
 from kerasft.features._frozen_run import FrozenRun
 from kerasft.features._index import Index
-from kerasft.features._layout import STORED_DTYPES, Layout, alike
+from kerasft.features._layout import STORED_DTYPES, Layout, alike, shortest_float
 from kerasft.features._padding import Padding
 from kerasft.features._store import CachedFeatures, Store
 from kerasft.features._values import MemoryValues
@@ -108,7 +108,8 @@ class FeatureCache:
         self._frozen = FrozenRun(self._cut.frozen)
         self._padding: Padding | None = None
         self._made_for = _state(model, self._cut.frozen)
-        self._layouts = [Layout.of(tensor, dtype) for tensor in self._cut.boundary]
+        computed = shortest_float(self._cut.frozen)
+        self._layouts = [Layout.of(tensor, dtype, computed) for tensor in self._cut.boundary]
         # By what shares its inputs, with what must live as long as its `id` is looked up.
         self._made: dict[Any, tuple[Any, list[Store]]] = {}
         self._weights: str | None = None

@@ -102,6 +102,22 @@ def test_texts_with_other_batches_another_head_and_other_rates(tmp_path, monkeyp
     )
 
 
+def test_in_bfloat16_two_computations_differ_by_rounding_alone(tmp_path, monkeypatch):
+    """Found again, although the probe computes them in a batch of another shape."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        counting = Counting(monkeypatch)
+        for policy in (TrainHead(), TrainLastBlocks(1)):
+            model = text_model(policy=policy)
+            FeatureCache(model, tmp_path).batches(Texts().batches())
+            run = counting.batches
+            stores = FeatureCache(model, tmp_path).batches(Texts().batches()).collate.stores
+            assert counting.batches == run
+            assert not any(store.layout.keeps_padding for store in stores)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_what_they_depend_on_makes_another_entry(tmp_path, monkeypatch):
     counting = Counting(monkeypatch)
     made = 0
