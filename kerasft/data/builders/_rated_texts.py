@@ -22,7 +22,7 @@ def source_of(file: str) -> str:
     return f"{_FOLDER}/{file}#sha256={_SHA256}"
 
 
-class RatedTexts(PackagedTexts, skip_registration=True):
+class RatedTexts(PackagedTexts, skip_registration=True):  # type: ignore[call-arg]
     """Base of builders of texts that people rated from -4 to 4; the label is the mean's sign.
 
     A subclass names its file and says in `DESCRIPTION` what is in it.
