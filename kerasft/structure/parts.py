@@ -34,5 +34,12 @@ def whole_of(model: keras.Model) -> keras.Model:
 
     Args:
         model: Any Keras model.
+
+    Example:
+        >>> import keras
+        >>> from kerasft.structure import whole_of
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> whole_of(model) is model
+        True
     """
     return model.__dict__.get(_WHOLE, model)
