@@ -286,10 +286,10 @@ def is_sick(kind: str, recipe: Recipe, found: dict[str, Any], reference: Referen
 def measure(
     seed: int,
     fields: tuple[str, ...] = tuple(FIELDS),
-    sound: int = 56,
-    rates: int = 24,
-    short: int = 10,
-    overfitted: int = 8,
+    sound: int = 52,
+    rates: int = 16,
+    short: int = 6,
+    overfitted: int = 6,
     rounds: int = 1,
     say: Callable[[str], None] = print,
 ) -> list[Case]:
