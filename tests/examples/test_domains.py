@@ -1,0 +1,90 @@
+"""The move to other domains in its small form: it runs, and writes the files that it reads."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RECIPES = [
+    "no fine-tuning",
+    "lesson",
+    "all blocks",
+    "all blocks, L2-SP 100",
+    "all blocks, L2-SP 400",
+    "all blocks, steeper decay",
+    "last two blocks",
+    "all blocks, movies mixed in",
+]
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "domains.py"), *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+
+
+def read_texts(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["label"] for row in rows} == {"negative", "positive"}
+    return {row["text"].casefold() for row in rows}
+
+
+@pytest.mark.network
+def test_three_domains_in_their_small_form(tmp_path):
+    done = run("--quick", "--output", tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Warning" not in done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    domains = ["tweets", "products", "editorials"]
+    table = [f"{domain} / {name}" for domain in domains for name in ("none", "lesson", "kerasft")]
+    assert list(results) == table + RECIPES
+    for row in results.values():
+        assert 0 < row["domain_accuracy"] <= 1
+        assert 0 < row["movies_loss"] < 5
+    # Before any fine-tuning, the movies are as they are whatever the domain; after, they are not.
+    before = {results[f"{domain} / none"]["movies_loss"] for domain in domains}
+    assert len(before) == 1
+    assert results["tweets / lesson"]["movies_loss"] not in before
+    for domain in domains:
+        train, valid = (read_texts(tmp_path / domain / f"domain_{n}.csv") for n in ("train", "val"))
+        assert len(train) == 48
+        assert not train & valid
+        assert f"{domain}: 4" in done.stdout or f"{domain}: 5" in done.stdout
+    for name in ("learning_curves.png", "forgetting.png"):
+        assert (tmp_path / name).stat().st_size > 5000
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_two_files_of_the_users(tmp_path):
+    for name, count in (("train", 40), ("val", 40)):
+        with open(tmp_path / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "label"])
+            writer.writerows(
+                [f"{name} text {n}", ("negative", "positive")[n % 2]] for n in range(count)
+            )
+    files = ["--train-file", tmp_path / "train.csv", "--valid-file", tmp_path / "val.csv"]
+    done = run("--quick", *files, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "yours: 40 to train, 20 to valid, 20 to test" in done.stdout
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert list(results)[:3] == ["yours / none", "yours / lesson", "yours / kerasft"]
+    assert not (tmp_path / "out" / "tweets").exists()
+
+
+def test_one_file_alone_is_refused(tmp_path):
+    done = run("--train-file", "mine.csv", "--output", tmp_path)
+    assert done.returncode == 2
+    assert "--train-file and --valid-file go together." in done.stderr
