@@ -1,5 +1,7 @@
 """What the tests of the estimators share: a tiny BERT for words, and a backbone for numbers."""
 
+import functools
+
 import keras
 import numpy as np
 from models import tiny_bert
@@ -43,7 +45,7 @@ class Words(Preprocessor):
         }
 
 
-def bert_for_words():
+def new_bert():
     """A tiny BERT at weights that are the same each time, and that notes what runs through it."""
     model = tiny_bert(num_layers=2)
     random = np.random.default_rng(0)
@@ -58,6 +60,12 @@ def bert_for_words():
     values[5:8] -= side
     table.assign(values)
     return Backbone(model, source="a tiny BERT", make_preprocessor=Words)
+
+
+@functools.cache
+def bert_for_words():
+    """The same for many tests: estimators leave its weights as they are."""
+    return new_bert()
 
 
 def note_what_runs(backbone):

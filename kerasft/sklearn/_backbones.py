@@ -1,12 +1,13 @@
 """Backbones that all estimators of this process share: loaded once, and never changed."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,27 @@ def copy_of(backbone: Backbone) -> Backbone:
     )
     copied.set_weights(model.get_weights())
     return result
+
+
+@contextlib.contextmanager
+def leaving_no_trace(backbone: Backbone) -> Iterator[None]:
+    """Attach heads within, and let the backbone's layers not keep them for ever.
+
+    Each Keras operation lists what was ever called on its outputs. Nothing reads the list, but a
+    shared backbone would hold every head of a long search by it.
+    """
+    operations = {
+        id(operation): operation
+        for tensor in keras.tree.flatten([backbone.input, backbone.output])
+        for operation in (tensor._keras_history.operation,)
+    }
+    lists = [operation._outbound_nodes for operation in operations.values()]
+    counts = [len(nodes) for nodes in lists]
+    try:
+        yield
+    finally:
+        for nodes, count in zip(lists, counts, strict=True):
+            del nodes[count:]
 
 
 def forget_backbones() -> None:

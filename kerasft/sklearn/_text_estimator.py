@@ -27,7 +27,13 @@ from kerasft.errors import DataError, PlanError, SourceError, UnsupportedError
 from kerasft.features import FeatureCache
 from kerasft.freezing import FreezePolicy, Plan, TrainHead, stages_of
 from kerasft.heads import Head
-from kerasft.sklearn._backbones import SharedBackbone, check_backbone, copy_of, shared_backbone
+from kerasft.sklearn._backbones import (
+    SharedBackbone,
+    check_backbone,
+    copy_of,
+    leaving_no_trace,
+    shared_backbone,
+)
 from kerasft.sklearn._feature_pool import EncodedInputs, FeaturePool, PooledInputs, pool_of
 from kerasft.sklearn._kept_texts import KeptTexts
 from kerasft.structure import changeable_variables, take_apart
@@ -44,23 +50,21 @@ class Prepared:
     """A model ready to train or to predict, and where its inputs come from.
 
     Attributes:
-        whole: The backbone under the head.
+        backbone: The shared backbone.
+        whole: The backbone, or a copy of it, under the head.
         head: The head.
-        plan: What trains.
         trained: What is fitted: the part behind the boundary, or the whole.
         preprocessor: What turns texts into the whole model's inputs.
         pool_key: What the features at the boundary depend on; None where there are none.
-        own_backbone: Whether the backbone is this model's own, because some of it trains.
         pretrained: A digest of the backbone's weights as they were loaded.
     """
 
+    backbone: Backbone
     whole: keras.Model
     head: Head
-    plan: Plan
     trained: keras.Model
     preprocessor: Preprocessor
     pool_key: str | None
-    own_backbone: bool
     pretrained: str
 
 
@@ -179,18 +183,19 @@ class TextEstimator(BaseEstimator):
         # Loading draws from the user's random state, or the first fit would differ from the next.
         shared = shared_backbone(self.backbone, self.dtype)
         preprocessor = shared.preprocessor(self.sequence_length)
-        with _seeded(seed):
-            whole, head, plan, own_backbone = self._put_together(shared.backbone)
-        trained, pool_key = whole, None
-        if self.share_features:
-            # Where nothing is frozen at the front, texts go through the whole model.
-            with contextlib.suppress(UnsupportedError):
-                trained = FeatureCache(whole).model
-                pool_key = self._pool_key(shared, preprocessor, plan)
+        with leaving_no_trace(shared.backbone):
+            with _seeded(seed):
+                whole, head, plan = self._put_together(shared.backbone)
+            trained, pool_key = whole, None
+            if self.share_features:
+                # Where nothing is frozen at the front, texts go through the whole model.
+                with contextlib.suppress(UnsupportedError):
+                    trained = FeatureCache(whole).model
+                    pool_key = self._pool_key(shared, preprocessor, plan)
         digest = shared.backbone.identity["weights_sha256"]
-        return Prepared(whole, head, plan, trained, preprocessor, pool_key, own_backbone, digest)
+        return Prepared(shared.backbone, whole, head, trained, preprocessor, pool_key, digest)
 
-    def _put_together(self, backbone: Backbone) -> tuple[keras.Model, Head, Plan, bool]:
+    def _put_together(self, backbone: Backbone) -> tuple[keras.Model, Head, Plan]:
         """The backbone under a new head and a plan; a copy of it, if anything of it may change."""
         policy, head = self._policy(), self._make_head()
         whole = backbone.attach(head)
@@ -200,13 +205,12 @@ class TextEstimator(BaseEstimator):
                 "one of them, or train with a `kerasft.callbacks.Phases` in your own script."
             )
         plan = policy.plan(whole)
-        own_backbone = plan.frozen_mode != "inference" or any(
+        if plan.frozen_mode != "inference" or any(
             any(row.variables.values()) for row in plan.rows if not row.in_head
-        )
-        if own_backbone:
+        ):
             whole = copy_of(backbone).attach(head := self._make_head())
             plan = policy.plan(whole)
-        return whole, head, plan.apply(whole), own_backbone
+        return whole, head, plan.apply(whole)
 
     def _policy(self) -> FreezePolicy:
         return TrainHead() if self.policy is None else self.policy
@@ -240,7 +244,7 @@ class TextEstimator(BaseEstimator):
         def make_cache(memory_budget: int) -> FeatureCache:
             return FeatureCache(prepared.whole, directory, memory_budget=memory_budget)
 
-        with _BUILDING:
+        with _BUILDING, leaving_no_trace(prepared.backbone):
             pool = pool_of(key, str(directory) if directory else None, make_pool)
             return pool.inputs(texts, make_cache, self.memory_budget)
 
@@ -249,14 +253,14 @@ class TextEstimator(BaseEstimator):
         check_is_fitted(self)
         if self._prepared is None:
             with _BUILDING:
+                self._check_same_backbone(shared_backbone(self.backbone, self.dtype).backbone)
                 prepared = self._prepare()
-                self._check_same_backbone(prepared.pretrained)
                 _put_values(prepared.whole, self._learned)
             self._prepared = prepared
         return self._prepared
 
-    def _check_same_backbone(self, digest: str) -> None:
-        if digest != self._pretrained:
+    def _check_same_backbone(self, backbone: Backbone) -> None:
+        if backbone.identity["weights_sha256"] != self._pretrained:
             raise SourceError(
                 "A fitted estimator needs the backbone that it was fitted on. Received: "
                 f"backbone={self.backbone!r}, which now has other weights. Load it where "
@@ -291,13 +295,13 @@ class TextEstimator(BaseEstimator):
         It is made at the first call, and shares no weights with this or other estimators: train it
         further, or save it with `model_.save("reviews.keras")`.
         """
-        prepared = self._ready()
-        if prepared.own_backbone:
-            return prepared.whole
+        check_is_fitted(self)
         if self._model is None:
-            with _BUILDING, _seeded(0):
-                shared = shared_backbone(self.backbone, self.dtype)
-                model = copy_of(shared.backbone).attach(self._make_head())
+            with _BUILDING:
+                backbone = shared_backbone(self.backbone, self.dtype).backbone
+                self._check_same_backbone(backbone)
+                with _seeded(0):
+                    model = copy_of(backbone).attach(self._make_head())
                 self._policy().apply(model)
                 _put_values(model, self._learned)
             self._model = model

@@ -13,7 +13,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from text_estimators import RAN, Words, bert_for_words, note_what_runs, reviews
+from text_estimators import RAN, Words, bert_for_words, new_bert, note_what_runs, reviews
 
 from kerasft.errors import DataError
 from kerasft.sklearn import TextClassifier, TextRegressor
@@ -26,17 +26,17 @@ PROBES = 2
 
 
 def noting_bert():
-    return note_what_runs(bert_for_words())
+    return note_what_runs(new_bert())
 
 
-def classifier(**arguments):
+def classifier(backbone=bert_for_words, **arguments):
     usual = {"learning_rate": 0.1, "epochs": 3, "batch_size": 16, "random_state": 0}
-    return TextClassifier(noting_bert, **{**usual, **arguments})
+    return TextClassifier(backbone, **{**usual, **arguments})
 
 
 def test_a_grid_over_heads_and_rates_runs_the_backbone_once_per_text():
     grid = {"dropout": [0.0, 0.3], "hidden_units": [None, 4], "learning_rate": [0.1]}
-    search = GridSearchCV(classifier(epochs=2), grid, cv=2).fit(TEXTS, LABELS)
+    search = GridSearchCV(classifier(noting_bert, epochs=2), grid, cv=2).fit(TEXTS, LABELS)
     assert len(search.cv_results_["params"]) == 4
     assert not np.isnan(search.cv_results_["mean_test_score"]).any()
     assert set(search.predict(TEXTS)) <= {"bad", "good"}
@@ -45,7 +45,9 @@ def test_a_grid_over_heads_and_rates_runs_the_backbone_once_per_text():
 
 
 def test_cross_validation():
-    scores = cross_val_score(classifier(epochs=8), TEXTS, LABELS, cv=2, error_score="raise")
+    scores = cross_val_score(
+        classifier(noting_bert, epochs=8), TEXTS, LABELS, cv=2, error_score="raise"
+    )
     assert scores.shape == (2,)
     assert scores.mean() > 0.7
     assert len(RAN) <= DISTINCT + 2 * PROBES

@@ -1,15 +1,17 @@
 """`TextClassifier`: what it learns, what it refuses, and that it changes nothing but its own."""
 
 import functools
+import gc
 import pickle
 import random
+import weakref
 
 import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from text_estimators import RAN, Words, bert_for_words, note_what_runs, reviews
+from text_estimators import RAN, Words, bert_for_words, new_bert, note_what_runs, reviews
 
 import kerasft
 from kerasft import Backbone, ClassificationHead, TrainEverything, TrainHead, TrainLastBlocks
@@ -25,7 +27,7 @@ def classifier(**arguments):
 
 
 def noting_bert():
-    return note_what_runs(bert_for_words())
+    return note_what_runs(new_bert())
 
 
 def weights_of(model):
@@ -195,7 +197,7 @@ def test_without_a_seed_numpys_decides():
 
 
 def test_a_backbone_object_is_never_changed():
-    backbone = bert_for_words()
+    backbone = new_bert()
     before, flags = weights_of(backbone.model), [v.trainable for v in backbone.model.variables]
     for policy in (TrainHead(), TrainLastBlocks(1), TrainEverything()):
         arguments = {"policy": policy, "epochs": 1, "random_state": 0, "learning_rate": 0.05}
@@ -207,7 +209,7 @@ def test_a_backbone_object_is_never_changed():
 
 @pytest.mark.parametrize("policy", [TrainLastBlocks(1), TrainEverything()], ids=repr)
 def test_every_fit_starts_from_the_pretrained_weights(policy):
-    pretrained = bert_for_words().model
+    pretrained = new_bert().model
     names = [weight.path for weight in pretrained.weights]
     one = classifier(policy=policy, epochs=1).fit(TEXTS, LABELS)
     learned = one.model_
@@ -245,8 +247,9 @@ def test_training_blocks_on_shared_features_is_training_them_without():
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-def test_the_model_is_the_users_own():
-    fitted = classifier(epochs=1).fit(TEXTS, LABELS)
+@pytest.mark.parametrize("policy", [None, TrainLastBlocks(1)], ids=repr)
+def test_the_model_is_the_users_own(policy):
+    fitted = classifier(policy=policy, epochs=1).fit(TEXTS, LABELS)
     before = fitted.decision_function(TEXTS)
     model = fitted.model_
     assert model is fitted.model_
@@ -296,7 +299,7 @@ def test_a_pickle_holds_what_was_learned_and_not_the_backbone(policy):
 
 
 def other_bert():
-    backbone = bert_for_words()
+    backbone = new_bert()
     backbone.model.set_weights([weight * 2 for weight in backbone.model.get_weights()])
     return backbone
 
@@ -394,6 +397,16 @@ def test_a_small_budget_changes_nothing_but_where_features_lie():
     other = classifier(epochs=1, memory_budget=0, pooling="max").fit(TEXTS, LABELS)
     assert len(_feature_pool._pools) == 1
     other.predict(TEXTS)
+
+
+def test_a_long_search_does_not_pile_up_heads():
+    fitted = classifier(epochs=1).fit(TEXTS[:12], LABELS[:12])
+    fitted.predict(TEXTS)  # texts that are new: the frozen front is cut off once more
+    head = weakref.ref(fitted._prepared.head)
+    assert head() is not None
+    del fitted
+    gc.collect()
+    assert head() is None
 
 
 # What it refuses.
