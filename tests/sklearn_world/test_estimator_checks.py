@@ -95,7 +95,7 @@ def checks():
             yield pytest.param(one, check, id=f"{kind.__name__}-{name}-{number}", marks=marks)
 
 
-@pytest.mark.parametrize(("estimator", "check"), checks())
+@pytest.mark.parametrize(("estimator", "check"), list(checks()))
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learns_own_check(estimator, check):
     check(estimator)
