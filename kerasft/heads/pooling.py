@@ -1,5 +1,6 @@
 """`Pooling`: from the features of many tokens, or places of an image, to one vector."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -64,6 +65,14 @@ class Pooling(keras.layers.Layer):
 
     def build(self, features_shape: tuple[int | None, ...]) -> None:
         """Check the features' rank, and make the query of attention pooling."""
+        if isinstance(features_shape, Mapping):
+            fail(
+                "features",
+                sorted(features_shape),
+                "one tensor, and not a dict of them",
+                "A head of your own chooses in `uses(self, features)`, by "
+                f"`return features[{min(features_shape, default='')!r}]` say.",
+            )
         rank = len(features_shape)
         if rank < 2:
             fail(

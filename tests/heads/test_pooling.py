@@ -213,6 +213,12 @@ def test_the_config_goes_round():
     assert Pooling.from_config(config).get_config() == config
 
 
+def test_a_dict_of_features_is_refused_with_the_way_out():
+    features = {"pooled": keras.Input((WIDTH,)), "tokens": keras.Input((4, WIDTH))}
+    with pytest.raises(ArgumentError, match=r"not a dict.*return features\['pooled'\]"):
+        Pooling("mean")(features)
+
+
 @pytest.mark.parametrize(
     ("method", "shape", "message"),
     [
