@@ -1,5 +1,6 @@
 """GELU out of one kernel is GELU, and no config or file knows of it."""
 
+import functools
 import json
 
 import keras
@@ -77,6 +78,29 @@ def test_without_a_gradient_it_is_keras_own(name):
     operations = {op.type for op in graph.get_operations()}
     assert operations & {"Tanh", "Erfc"}
     assert not any("Call" in kind for kind in operations)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_gradient_bfloat16_has_product_bias_and_gelu_in_a_row(name):
+    import tensorflow as tf
+
+    dense = keras.layers.Dense(16, activation=getattr(_fused_gelu, name), dtype="bfloat16")
+    dense.build((None, None, 32))
+    dense.bias.assign(np.linspace(-1, 1, 16))
+    x = tf.cast(tf.constant(np.random.default_rng(0).normal(size=(3, 5, 32))), "bfloat16")
+    run = tf.function(lambda x: dense(x))
+    operations = {op.name: op for op in run.get_concrete_function(x).graph.get_operations()}
+    rows = [op for op in operations.values() if op.type == "BiasAdd" and op.outputs[0].consumers()]
+    assert [op.inputs[0].op.type for op in rows] == ["MatMul"]
+    wide = [np.array(tf.cast(one, "float64")) for one in (x, dense.kernel, dense.bias)]
+    expected, _ = exact((wide[0] @ wide[1] + wide[2]).ravel(), NAMES[name])
+    found = np.array(tf.cast(run(x), "float64"))
+    assert found.shape == (3, 5, 16)
+    np.testing.assert_allclose(found.ravel(), expected, rtol=1 / 255, atol=2e-2)
+    # Rounded once; Keras rounds after each of its steps.
+    dense.activation = functools.partial(keras.activations.gelu, approximate=NAMES[name])
+    own = np.array(tf.cast(tf.function(lambda x: dense(x))(x), "float64"))
+    assert np.abs(found.ravel() - expected).mean() < np.abs(own.ravel() - expected).mean()
 
 
 def test_under_xla_and_eagerly_it_is_keras_own():
