@@ -277,6 +277,9 @@ def is_sick(kind: str, recipe: Recipe, found: dict[str, Any], reference: Referen
         shares = said_classes(found, recipe)
         others = (found["labels"] != shares.argmax()).mean()
         return bool(shares.max() >= 0.995 and others >= 0.1)
+    if recipe.damage == "logarithm of zero":
+        # No probability may have come near enough to zero.
+        return not np.isfinite(found["history"]["loss"]).all()
     return True
 
 
