@@ -2,14 +2,21 @@
 
 TensorFlow makes GELU out of some ten operations and its gradient out of twenty, each of which goes
 over the widest tensors of a transformer; in bfloat16 they take longer than the matrix product
-beside them. Here XLA makes one kernel of either, for each shape of batch that it meets, while the
-rest of the graph stays as it was: XLA's own matrix products are slower than TensorFlow's. Numbers
-are float32 within and rounded once, at the end.
+beside them.
 
-Only where a gradient is wanted, in a graph, and without a GPU or XLA around: elsewhere the layer
-computes what it always did (of which TensorFlow makes one kernel itself, behind a product and its
-bias: see `_flat_dense.py`). A KerasHub layer keeps the activation that it was made with, and that
-is what its config tells, so what is exchanged here, in the `Dense` within it, is in no file.
+- *With a gradient*, XLA makes one kernel forward and one backward, for each shape of batch that it
+  meets, while the rest of the graph stays as it was: XLA's own matrix products are slower than
+  TensorFlow's.
+- *Without*, as in `predict` or in front of a `FeatureCache`, and in bfloat16, oneDNN has a kernel
+  of the product, the bias and GELU together. TensorFlow takes it for these three in a row, which
+  Keras interrupts by giving the product the shape of the text again, `(batch, tokens, features)`,
+  before the bias is added; here that comes last. In float32, where less is to be gained, outputs
+  stay bit for bit what they are.
+
+Either is float32 within and rounds once, at the end. Only in a graph, and without a GPU or XLA
+around: elsewhere the layer computes what it always did. A KerasHub layer keeps the activation that
+it was made with, and that is what its config tells, so what is exchanged here, in the `Dense`
+within it, is in no file.
 """
 
 import functools
@@ -19,7 +26,6 @@ from typing import Any
 
 import keras
 
-from kerasft.backbones._processor_graph import in_processor_graph, wants_gradient
 from kerasft.structure import children, walk
 
 _SLOPE = math.sqrt(2 / math.pi)
@@ -68,16 +74,60 @@ def _replacements() -> dict[Callable[..., Any], Callable[..., Any]]:
 
 def gelu(x: Any) -> Any:
     """`keras.activations.gelu`."""
-    if in_processor_graph(x) and wants_gradient():
-        return _kernels(False)(x)
-    return keras.activations.gelu(x)
+    return _fused(x, approximate=False)
 
 
 def gelu_approximate(x: Any) -> Any:
     """`keras.activations.gelu` with `approximate=True`."""
-    if in_processor_graph(x) and wants_gradient():
-        return _kernels(True)(x)
-    return keras.activations.gelu(x, approximate=True)
+    return _fused(x, approximate=True)
+
+
+def _fused(x: Any, approximate: bool) -> Any:
+    if _in_a_graph_for_a_processor(x):
+        from tensorflow.python.eager import record
+
+        if record.could_possibly_record():
+            return _kernels(approximate)(x)
+        fused = _product_bias_gelu(x, approximate)
+        if fused is not None:
+            return fused
+    return keras.activations.gelu(x, approximate=approximate)
+
+
+def _in_a_graph_for_a_processor(x: Any) -> bool:
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    return (
+        isinstance(x, tf.Tensor)
+        and x.dtype in (tf.float32, tf.bfloat16)
+        and not tf.executing_eagerly()
+        and not control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+        and not tf.config.list_physical_devices("GPU")
+    )
+
+
+def _product_bias_gelu(x: Any, approximate: bool) -> Any:
+    """GELU right after a product and its bias, in an order that TensorFlow makes one kernel of.
+
+    Args:
+        x: What a `Dense` layer hands to its activation.
+        approximate: As in `keras.activations.gelu`.
+
+    Returns:
+        GELU of x; None where x is something else than a product, reshaped, with a bias added. What
+        x was made of stays in the graph unused, and TensorFlow drops it.
+    """
+    import tensorflow as tf
+
+    if x.dtype != tf.bfloat16 or x.op.type != "BiasAdd" or x.op.inputs[0].op.type != "Reshape":
+        return None
+    (reshaped, bias) = x.op.inputs
+    (product, shape) = reshaped.op.inputs
+    if product.op.type != "MatMul":
+        return None
+    flat = tf.nn.gelu(tf.nn.bias_add(product, bias), approximate=approximate)
+    return tf.reshape(flat, shape)
 
 
 @functools.cache

@@ -9,7 +9,6 @@ from typing import Any
 
 from kerasft._checks import check_bool, did_you_mean, fail, nearest, require
 from kerasft.backbones._fast_dtype import fast_dtype
-from kerasft.backbones._flat_dense import flatten_dense
 from kerasft.backbones._fused_gelu import fuse_gelu
 from kerasft.backbones._loaded import Loaded
 from kerasft.errors import KerasftError, SourceError
@@ -56,7 +55,6 @@ def load(
         raise SourceError(_explain(text, found, error)) from error
     if fuse_activations:
         fuse_gelu(model)
-        flatten_dense(model)
     return Loaded(model, text.partition("#")[0], functools.partial(_preprocessor, found, model))
 
 
