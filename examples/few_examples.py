@@ -110,9 +110,9 @@ test_batches = Batches(preprocessor, batch_size=64)(test)
 # is the part behind it on features that are computed once: those of the test sentences for all
 # runs, those of a draw for itself.
 #
-# All take about as many steps of 16 sentences, however few sentences there are, as the number of
-# passes is chosen so. The rates are those that [how to choose](../docs/how-to-choose.md) names.
-# With so few examples there is none left to tune on, and none was tuned here.
+# All take as many steps of 16 sentences, however few sentences there are. The rates are those that
+# [how to choose](../docs/how-to-choose.md) names. With so few examples there is none left to tune
+# on, and none was tuned here.
 
 
 # %%
@@ -159,7 +159,9 @@ class Method:
         for variable, value in zip(self.trained.optimizer.variables, self.fresh, strict=True):
             variable.assign(value)
         train = self.inputs(make(examples, shuffle=True))
-        self.trained.fit(train, epochs=-(-self.steps // len(train)), verbose=0)
+        # All passes as one epoch: there would be hundreds, and each has a price of its own.
+        passes = train.as_tf_data().repeat()
+        self.trained.fit(passes, steps_per_epoch=self.steps, shuffle=False, verbose=0)
         return self.judge(train)
 
     def judge(self, train: Any) -> float:
@@ -272,6 +274,7 @@ for name, new_method in METHODS.items():
         few = with_copies(pool[rows[:, : SIZES[0]].ravel()], seed)
         found[COLUMNS[-1]].append(method.run(few, seed))
     accuracies[name], seconds[name] = found, time.perf_counter() - started
+    console.print(f"{name}: {args.draws * len(COLUMNS)} runs in {seconds[name]:.0f} s")
 
 
 def interval(values: Any) -> tuple[float, float]:

@@ -412,13 +412,13 @@ show(plot_knobs(), "knobs.png")
 
 # %%
 table = new_table(
-    "Accuracy in percent; in brackets the loss",
+    "Accuracy in percent; in brackets the loss. The gap is from training to test",
     ("run",),
-    ("trained", "rate", "epochs", "training", "validation", "test", "gap to test"),
+    ("trained", "rate", "epochs", "training", "validation", "test", "gap"),
 )
 for name, run in judged.items():
     table.add_row(
-        TITLES[name],
+        name,
         f"{run['trained']:,}",
         f"{run['rate']:g}",
         f"{run['epochs']}",

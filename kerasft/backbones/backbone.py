@@ -89,9 +89,10 @@ class Backbone:
                 TPUs, NVIDIA GPUs since Ampere), else `"float32"`. Weights stay in float32 either
                 way, and so does a head, unless it is given a dtype of its own.
             load_weights: Whether to load the pretrained weights; without, they are random.
-            fuse_activations: Whether KerasHub's GELU is computed by one kernel in training, on
-                TensorFlow without a GPU; the same up to rounding, and compiled once for each
-                shape of batch. It is in no config and no file.
+            fuse_activations: Whether KerasHub's GELU is computed by one kernel, on TensorFlow
+                without a GPU: in training, compiled once for each shape of batch, and in bfloat16
+                everywhere. The same up to rounding; predictions in float32 are the same bit for
+                bit. It is in no config and no file.
             blocks: See `Backbone`.
 
         Raises:
