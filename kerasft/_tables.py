@@ -31,7 +31,14 @@ def text_table(
     for row in rows:
         table.add_row(*(cell_text(cell) for cell in row))
     out = io.StringIO()
-    console = Console(file=out, width=_TEXT_WIDTH, color_system=None, highlight=False, markup=False)
+    console = Console(
+        file=out,
+        width=_TEXT_WIDTH,
+        color_system=None,
+        highlight=False,
+        markup=False,
+        force_jupyter=False,  # or rich shows it on the page and writes nothing
+    )
     if title:
         console.print(title)
     console.print(table)

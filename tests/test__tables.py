@@ -1,6 +1,7 @@
 """Tables: the same cells as text and for a notebook."""
 
 import re
+import sys
 
 from kerasft._tables import cell_text, html_table, text_table
 
@@ -19,6 +20,13 @@ def test_text():
     assert lines[-1] == "Two rows."
     assert not any(line.endswith(" ") for line in lines)
     assert "\x1b" not in text
+
+
+def test_in_a_notebook_text_is_the_same_text(monkeypatch):
+    plain = text_table(COLUMNS, ROWS)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setitem(sys.modules, "IPython.display", None)  # nothing is shown on the page
+    assert text_table(COLUMNS, ROWS) == plain
 
 
 def test_numbers_are_aligned_to_the_right():
