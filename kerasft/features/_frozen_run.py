@@ -1,5 +1,6 @@
 """Running the frozen part over many batches, in inference mode."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ class FrozenRun:
     def __init__(self, model: keras.Model) -> None:
         self._model = model
         self._traced: dict[str, Run] = {}
+        self._untraced: Counter[str] = Counter()
 
     def __call__(self, inputs: Any) -> list[np.ndarray]:
         """The boundary tensors for one batch, without a graph."""
@@ -38,9 +40,11 @@ class FrozenRun:
             return self
         signature = self._signature(example)
         key = repr(signature)
-        if key not in self._traced and count < _TRACE_FROM:
-            return self
         if key not in self._traced:
+            # Many small data sets come to as much as a large one.
+            self._untraced[key] += count
+            if self._untraced[key] < _TRACE_FROM:
+                return self
             import tensorflow as tf
 
             graph = tf.function(self._call, input_signature=[signature], autograph=False)
