@@ -385,7 +385,7 @@ lines += [
     + compared(found[COLUMNS[-1]], found[str(SIZES[0])])
     for name, found in accuracies.items()
 ]
-for sentence in lines:
-    console.print(sentence)
 kept = {"accuracies": accuracies, "seconds": seconds}
 (args.output / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
+for sentence in lines:
+    console.print(sentence)

@@ -437,12 +437,12 @@ def plot_mistakes() -> Any:
 
 
 plot_mistakes().savefig(args.output / "mistakes.png", dpi=100)
-model.save(args.output / "flowers.keras")
 kept = {
     name: [{key: row[key] for key in row if key != "history"} for row in found]
     for name, found in rows.items()
 }
 (args.output / "results.json").write_text(json.dumps(kept, indent=1, default=float) + "\n")
+model.save(args.output / "flowers.keras")
 
 
 # %% [markdown]

@@ -29,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from movie_reviews import MINILM, cut_into_splits, has_fast_bfloat16, parse
+from movie_reviews import MINILM, cut_into_splits, parse
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -44,14 +44,12 @@ add = parser.add_argument
 add("--train-size", type=int, default=1000, help="texts that train")
 add("--valid-size", type=int, default=1000, help="texts that choose")
 add("--seeds", type=int, default=3, help="runs of the head settings that matter")
-add("--dtype", default="auto", help="of the backbone; auto: mixed_bfloat16 where it is fast")
+add("--dtype", default="auto", help="of the backbone; auto: bfloat16 where the device has it")
 add("--output", type=Path, default=Path("results/movie_reviews_knobs"))
 add("--quick", action="store_true", help="few texts, few settings: does it run?")
 args = parser.parse_known_args()[0]  # a notebook's kernel has arguments of its own
 if args.quick:
     args.train_size, args.valid_size, args.seeds = 64, 64, 2
-if args.dtype == "auto":
-    args.dtype = "mixed_bfloat16" if has_fast_bfloat16() else "float32"
 # Every model is a train function of its own, so TensorFlow need not warn of new ones.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 args.output.mkdir(parents=True, exist_ok=True)

@@ -61,4 +61,4 @@ class UnsupportedError(KerasftError, RuntimeError):
 
 
 class ContractError(KerasftError, AssertionError):
-    """A subclass of a head or a policy breaks what its base class promises."""
+    """A head, a policy or a callback breaks what its base class promises."""
