@@ -56,7 +56,7 @@ def test_it_names_a_sick_fit(kind, recipe):
 @in_tensorflow
 @pytest.mark.slow
 def test_it_names_nearly_all_that_are_sick_and_raises_no_false_alarm():
-    """An hour or more on two cores. `tests/benchmarks/doctor_accuracy.py` prints the table."""
+    """About twenty minutes. `tests/benchmarks/doctor_accuracy.py` prints the table."""
     cases = measure(5150)
     sound = [case for case in cases if not case.expected]
     sick = [case for case in cases if case.expected]
