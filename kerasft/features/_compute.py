@@ -148,8 +148,7 @@ def _sizes(layouts: list[Layout], examples: Examples, padding: Padding) -> list[
         if layout.shared:
             sizes.append(size)
         elif not isinstance(examples, GroupedExamples):
-            rows = len(examples) * len(examples.few()[0])
-            sizes.append(size * rows if rows else math.inf)
+            sizes.append(size * examples.expected if examples.expected else math.inf)
         elif axes and padding.keep_to is None:
             lengths = examples.data.lengths / padding.length
             sizes.append(size * float((lengths ** len(axes)).sum()))

@@ -104,6 +104,12 @@ class StreamedExamples:
             return 0
 
     @property
+    def expected(self) -> int:
+        """How many examples there are where all batches are as large as the first; 0 if unknown."""
+        self.few()
+        return self.count or len(self) * len(self._first[0])  # type: ignore[index]
+
+    @property
     def key(self) -> tuple[int, int]:
         """One data set is read once for each call."""
         return id(self.dataset), id(self)
@@ -165,6 +171,8 @@ class StreamedExamples:
         for number, batch in enumerate(_batches_of(self.dataset)):
             inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
             inputs = keras.tree.map_structure(_numpy, inputs)
+            for array in keras.tree.flatten(inputs):
+                _check_batched(self.dataset, array)
             count = len(keras.tree.flatten(inputs)[0])
             for name, found, kept in (
                 ("labels", labels, self._labels),
@@ -179,6 +187,7 @@ class StreamedExamples:
                         f"{type(found).__name__}) with batch {number}."
                     )
                 kept.append(_numpy(found))
+                _check_batched(self.dataset, kept[-1])
                 if len(kept[-1]) != count or len(kept) != number + 1:
                     raise DataError(
                         f"A batch must have as many {name} as examples, in every batch. Received: "
@@ -227,6 +236,11 @@ def examples_of(
                 f"{sorted(counts)} rows."
             )
         count = counts.pop()
+        for name, value in (("labels", labels), ("sample_weight", sample_weight)):
+            if value is not None and not np.ndim(value):
+                hint = "Where a model has several outputs, train it without the cache."
+                rule = "one array with a row for each example"
+                fail(name, value, rule, hint if isinstance(value, dict) else "", DataError)
 
         def collate(rows: np.ndarray, length: int) -> Any:
             return keras.tree.map_structure(lambda array: array[rows], data)
@@ -282,6 +296,15 @@ def _batches_of(dataset: Any) -> Iterator[Any]:
             "Leave out `.repeat()`: the cached batches begin anew with each epoch."
         )
     return iter(dataset)
+
+
+def _check_batched(dataset: Any, array: np.ndarray) -> None:
+    if not array.ndim:
+        raise DataError(
+            "A data set must give batches of examples to be cached. Received: a "
+            f"{type(dataset).__name__} that gave single values, such as {array.item()!r:.40}. Put "
+            "its examples into batches (`.batch(32)` in tf.data), or give arrays."
+        )
 
 
 def _numpy(value: Any) -> np.ndarray:

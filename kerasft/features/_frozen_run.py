@@ -70,7 +70,8 @@ class FrozenRun:
         if isinstance(example, dict):
             return {name: spec(name, array) for name, array in example.items()}
         if isinstance(example, (list, tuple)):
-            return [spec(name, array) for name, array in zip(shapes, example, strict=True)]
+            specs = [spec(name, array) for name, array in zip(shapes, example, strict=True)]
+            return tuple(specs) if isinstance(example, tuple) else specs
         return spec(next(iter(shapes)), example)
 
 

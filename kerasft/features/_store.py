@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasft.errors import UnsupportedError
+from kerasft.errors import DataError, UnsupportedError
 from kerasft.features._index import Index
 from kerasft.features._layout import Layout, alike
 from kerasft.features._values import Values
@@ -52,6 +52,13 @@ class Store:
                 f"{len(rows)} examples. Let the cut fall elsewhere: choose another freeze policy."
             )
         kept = layout.encode(batch)
+        if lengths is None and 0 in self.index and kept.shape[1:] != tuple(self.index.shapes[0]):
+            raise DataError(
+                "A data set must give all its examples at one length to be cached. Received: "
+                f"batches for which {layout.name!r} has the shapes {tuple(self.index.shapes[0])} "
+                f"and {kept.shape[1:]} per example, so that features would be padded otherwise "
+                "than by the model. Pad all to one length, or give `kerasft.data.Batches`."
+            )
         for place, (row, value) in enumerate(zip(rows.tolist(), kept, strict=True)):
             if row in self.index:
                 continue
@@ -90,7 +97,8 @@ class Store:
         # DeBERTa hands the same table of distances on for every example: one copy does.
         if self._latest is None or not np.array_equal(value, self._latest[0]):
             self._latest = value.copy(), self.values.append(value)
-        self.index.add(row, self._latest[1], value)
+        # Of what lies there, for the checksum: 0.0 and -0.0 are equal, and differ in a bit.
+        self.index.add(row, self._latest[1], self._latest[0])
 
 
 class CachedFeatures:

@@ -27,8 +27,8 @@ Seconds are those of a whole job, from raw texts to the end of the last validati
 tracing, compiling and caching are in them. Imports and the loading of weights and of the tokenizer
 are not: they stand apart, in seconds too, under 'loading'. Each contestant is a process of its own,
 one after another. The epochs of a peer all cost the same, so a peer runs two of them, and the
-second one's seconds stand for the rest; such rows are marked. `--all-epochs` runs them all. kerasft
-runs all of its epochs.
+second one's seconds stand for the rest; such rows are marked. `--all-epochs` runs them all, and
+`--all-epochs trainer_bfloat16` those of this one. kerasft runs all of its epochs.
 
 Memory is the most that the contestant's process ever held: packages, weights, data and cache.
 
@@ -213,7 +213,7 @@ def run_job(data, texts, job, args, model, peak, present):
             "job": job,
             "dtype": dtype,
             "epochs": epochs,
-            "epochs_run": epochs if ours or args.all_epochs else min(2, epochs),
+            "epochs_run": epochs if ours or contestant in args.all_epochs else min(2, epochs),
             "rate": rate,
             "sequence_length": DATA[data][1],
             "model": model,
@@ -342,16 +342,24 @@ def parse():
     default = [name for name in CONTESTANTS if name != "keras_hub_float32"]
     add("--contestants", default=",".join(default), help=f"some of {','.join(CONTESTANTS)}")
     add("--long", action="store_true", help="IMDb reviews of 256 tokens too")
-    add("--all-epochs", action="store_true", help="peers run all of their epochs")
+    add("--all-epochs", nargs="?", const="all", default="", metavar="CONTESTANTS",
+        help="these, or all, run all of their epochs")  # fmt: skip
     add("--quick", action="store_true", help="200 and 50 texts, a few epochs")
     add("--sizes", help="texts for training and validation, such as 2000,500")
     add("--json", type=Path, help="keep the figures in this file")
     args = parser.parse_args()
-    for option, known in (("jobs", JOBS), ("contestants", CONTESTANTS)):
-        chosen = getattr(args, option).split(",")
+    if args.all_epochs == "all":
+        args.all_epochs = ",".join(CONTESTANTS)
+    for option, known in (
+        ("jobs", JOBS),
+        ("contestants", CONTESTANTS),
+        ("all_epochs", CONTESTANTS),
+    ):
+        chosen = [name for name in getattr(args, option).split(",") if name]
         unknown = [name for name in chosen if name not in known]
         if unknown:
-            parser.error(f"--{option} must be some of {', '.join(known)}, not {unknown[0]!r}")
+            spelled = option.replace("_", "-")
+            parser.error(f"--{spelled} must be some of {', '.join(known)}, not {unknown[0]!r}")
         setattr(args, option, chosen)
     args.sizes = args.sizes or ("200,50" if args.quick else "2000,500")
     args.sizes = [int(size) for size in args.sizes.split(",")]

@@ -126,6 +126,25 @@ def test_several_inputs(as_dict):
     )
 
 
+def test_several_inputs_in_tuples_and_enough_batches_for_a_graph():
+    model, inputs = two_inputs(as_dict=False), (INPUTS, INPUTS[:, :3])
+    batches = [(tuple(part[row : row + 1] for part in inputs),) for row in range(20)] * 2
+    cache = FeatureCache(model)
+    np.testing.assert_allclose(
+        cache.model.predict(cache.batches(batches), verbose=0)[20:],
+        model.predict(list(inputs), verbose=0),
+        atol=1e-6,
+    )
+
+
+def test_the_budget_holds_for_batches_too():
+    needed = 20 * 5 * 4
+    for budget, in_files in ((needed - 1, True), (needed, False)):
+        cached = FeatureCache(dense(), memory_budget=budget).batches(Rows(INPUTS, LABELS))
+        values = cached.collate.stores[0].values.array()
+        assert isinstance(values, np.memmap) == in_files
+
+
 def test_shuffling_by_the_seed_and_the_epoch():
     cache = FeatureCache(dense())
     one = cache.batches(INPUTS, LABELS, batch_size=5, shuffle=True, seed=3)
@@ -222,7 +241,33 @@ def test_data_without_an_end_or_without_examples():
         FeatureCache(dense()).batches(as_tf_data(INPUTS, LABELS).take(0))
 
 
+@in_tensorflow
+def test_a_data_set_without_batches():
+    import tensorflow as tf
+
+    single = tf.data.Dataset.from_tensor_slices((INPUTS, LABELS))
+    with pytest.raises(DataError, match=r"must give batches.*single values, such as 0\. Put"):
+        FeatureCache(dense()).batches(single)
+    with pytest.raises(DataError, match=r"must give batches of examples.*a list that gave"):
+        FeatureCache(dense()).batches(INPUTS[:, :2].tolist())
+
+
+@pytest.mark.parametrize("directory", [False, True])
+def test_batches_of_several_lengths_are_refused_where_padding_would_count(tmp_path, directory):
+    inputs = keras.Input((None, 3))
+    x = keras.layers.Conv1D(4, 3, padding="same", name="body")(inputs)
+    x = keras.layers.Conv1D(2, 3, padding="same", name="top")(x)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(x))
+    model.get_layer("body").trainable = False
+    batches = [(np.ones((2, length, 3), "float32"),) for length in (4, 7)]
+    with pytest.raises(DataError, match=r"at one length.*shapes \(4, 4\) and \(7, 4\)"):
+        FeatureCache(model, tmp_path if directory else None).batches(batches)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_arrays_that_cannot_be_used():
+    with pytest.raises(DataError, match=r"`labels` must be one array with a row for each.*several"):
+        FeatureCache(dense()).batches(INPUTS, {"top": LABELS})
     with pytest.raises(DataError, match=r"at least one. Received: arrays of \[0\] rows"):
         FeatureCache(dense()).batches(INPUTS[:0], LABELS[:0])
     with pytest.raises(DataError, match=r"arrays of \[19, 20\] rows"):

@@ -15,6 +15,10 @@ from kerasft import FeatureCache, TrainHead, TrainLastBlocks
 from kerasft.errors import ArgumentError, DataError, SourceError
 from kerasft.features import _directory
 from kerasft.features._frozen_run import FrozenRun
+from kerasft.features._index import Index
+from kerasft.features._layout import Layout
+from kerasft.features._store import Store
+from kerasft.features._values import FileValues
 
 INPUTS = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
 LABELS = (INPUTS.sum(axis=1) > 0).astype("int32")
@@ -245,6 +249,16 @@ class HiddenSetting(keras.layers.Layer):
 
     def call(self, x):
         return x * self.scale * self.factor
+
+
+def test_zeros_of_both_signs_are_not_taken_for_damage(tmp_path):
+    layout = Layout("features", "float32", "float32", rank=1, shared=False)
+    values = FileValues(tmp_path / "values", layout.raw)
+    store = Store(layout, values, Index(1, 2, tmp_path / "index"))
+    store.put(np.arange(2), np.array([[0.0, 1.0], [-0.0, 1.0]], "float32"))
+    read = Index(1, path=tmp_path / "index")
+    read.load(values.array())
+    assert len(read) == 2
 
 
 def test_code_that_changed_is_noticed(tmp_path, monkeypatch):

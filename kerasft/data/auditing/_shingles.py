@@ -1,5 +1,6 @@
 """Texts as sets of letter windows, and short sketches that tell how much two such sets share."""
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ WINDOW = 5
 # How many hashes a sketch holds. An estimate from it has a standard error below 0.045.
 HASHES = 128
 
-_WORDS = re.compile(r"\w+")
+_WORDS = re.compile(r"\w+", re.ASCII)
 # A text is hashed in pieces, and pieces in parts, so that memory does not grow with the text.
 _PIECE = 50_000
 _PART = 65_536
@@ -30,7 +31,16 @@ def plain(text: str) -> str:
 
 def letters(plain_text: str) -> str:
     """The words of a plain text with single spaces: without punctuation, unless it has no more."""
-    return " ".join(_WORDS.findall(plain_text)) or plain_text
+    words = _WORDS if plain_text.isascii() else _words_of_any_script()
+    return " ".join(words.findall(plain_text)) or plain_text
+
+
+@functools.cache
+def _words_of_any_script() -> re.Pattern[str]:
+    """Words with their vowel signs and tone marks, which Python counts as no part of a word."""
+    characters = map(chr, range(0x10000))  # few scripts lie above, and the search would be slow
+    marks = "".join(c for c in characters if unicodedata.category(c) in ("Mn", "Mc"))
+    return re.compile(rf"\w[\w{marks}]*")
 
 
 def windows(text: str) -> np.ndarray:

@@ -45,6 +45,14 @@ def test_what_makes_a_difference_stays():
     assert letters(":-) !") == ":-) !"  # nothing but punctuation is left as it is
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("दिन", "दीन"), ("ป่า", "ป้า"), ("பல", "பால")], ids=["Hindi", "Thai", "Tamil"]
+)
+def test_vowel_signs_and_tone_marks_belong_to_their_words(one, other):
+    assert letters(plain(one)) != letters(plain(other))
+    assert letters(plain(f"({one}), {other}!")) == f"{plain(one)} {plain(other)}"
+
+
 @settings(deadline=None)
 @given(texts, texts)
 def test_similarity_of_windows_is_that_of_sets(one, other):
