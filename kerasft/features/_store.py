@@ -52,11 +52,12 @@ class Store:
                 f"{len(rows)} examples. Let the cut fall elsewhere: choose another freeze policy."
             )
         kept = layout.encode(batch)
-        if lengths is None and 0 in self.index and kept.shape[1:] != tuple(self.index.shapes[0]):
+        former = tuple(self.index.shapes[0].tolist()) if 0 in self.index else kept.shape[1:]
+        if lengths is None and kept.shape[1:] != former:
             raise DataError(
                 "A data set must give all its examples at one length to be cached. Received: "
-                f"batches for which {layout.name!r} has the shapes {tuple(self.index.shapes[0])} "
-                f"and {kept.shape[1:]} per example, so that features would be padded otherwise "
+                f"batches for which {layout.name!r} has the shapes {former} and "
+                f"{kept.shape[1:]} per example, so that features would be padded otherwise "
                 "than by the model. Pad all to one length, or give `kerasft.data.Batches`."
             )
         for place, (row, value) in enumerate(zip(rows.tolist(), kept, strict=True)):

@@ -256,6 +256,8 @@ def test_zeros_of_both_signs_are_not_taken_for_damage(tmp_path):
     values = FileValues(tmp_path / "values", layout.raw)
     store = Store(layout, values, Index(1, 2, tmp_path / "index"))
     store.put(np.arange(2), np.array([[0.0, 1.0], [-0.0, 1.0]], "float32"))
+    store.index.close()
+    values.close()
     read = Index(1, path=tmp_path / "index")
     read.load(values.array())
     assert len(read) == 2
