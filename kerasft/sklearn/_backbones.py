@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import json
 import os
+import re
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -16,9 +18,10 @@ import keras
 from kerasft._checks import check_type, fail
 from kerasft.backbones import Backbone
 from kerasft.data import Preprocessor
-from kerasft.structure import is_graph, said_blocks
+from kerasft.structure import is_graph, said_blocks, walk
 
 _KEPT = 4
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 _loaded: OrderedDict[Hashable, "SharedBackbone"] = OrderedDict()
 _preprocessors: weakref.WeakKeyDictionary[Backbone, dict[int, Preprocessor]] = (
@@ -34,11 +37,13 @@ class SharedBackbone:
         key: What tells it from others.
         backbone: For models in which nothing of it trains: its weights stay what they are.
         given: What makes preprocessors; the user's own object, where one was given.
+        build: A digest of all that makes up its outputs, but for the weights.
     """
 
     key: Hashable
     backbone: Backbone
     given: Backbone
+    build: str
 
     def preprocessor(self, sequence_length: int) -> Preprocessor:
         """The preprocessor for a length, made once."""
@@ -70,14 +75,14 @@ def shared_backbone(given: Any, dtype: Any) -> SharedBackbone:
             _loaded[key], given=given if isinstance(given, Backbone) else _loaded[key].given
         )
     if isinstance(given, Backbone):
-        shared = SharedBackbone(key, copy_of(given), given)
+        shared = SharedBackbone(key, copy_of(given), given, _digest_of_build(given.model))
     elif isinstance(given, (str, os.PathLike)):
         backbone = Backbone.from_preset(given, dtype=dtype)
-        shared = SharedBackbone(key, backbone, backbone)
+        shared = SharedBackbone(key, backbone, backbone, _digest_of_build(backbone.model))
     else:
         rule = "a function without arguments that gives a kerasft.Backbone"
         backbone = check_type("backbone()", given(), Backbone, rule)
-        shared = SharedBackbone(key, backbone, backbone)
+        shared = SharedBackbone(key, backbone, backbone, _digest_of_build(backbone.model))
     _loaded[key] = shared
     while len(_loaded) > _KEPT:
         _loaded.popitem(last=False)
@@ -134,7 +139,8 @@ def forget_backbones() -> None:
 
 def _key_of(given: Any, dtype: Any) -> Hashable:
     if isinstance(given, Backbone):
-        return "given", given.source, type(given.model).__name__, _digest(given.model)
+        build = _digest_of_build(given.model)
+        return "given", given.source, type(given.model).__name__, build, _digest(given.model)
     if isinstance(given, (str, os.PathLike)):
         policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
         return "address", os.fspath(given), policy.name, _state_of_folder(given)
@@ -147,6 +153,42 @@ def _digest(model: keras.Model) -> str:
         digest.update(f"{tuple(variable.shape)} {variable.dtype} ".encode())
         digest.update(keras.ops.convert_to_numpy(variable).tobytes())
     return digest.hexdigest()
+
+
+def _digest_of_build(model: keras.Model) -> str:
+    """Of its layers, how they are joined and in which dtypes: equal weights do not tell these.
+
+    Names that Keras makes up count on from one model to the next, and freezing changes no output.
+    """
+    try:
+        config = model.get_config()
+    except Exception:  # no config: its class and weights are all that is known
+        return ""
+    named = [model.name, *(layer.name for _, layer in walk(model)), *_names_in(config)]
+    numbers = {name: f"layer {number}" for number, name in enumerate(dict.fromkeys(named))}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            left_out = ("trainable", "shared_object_id")
+            return {str(key): plain(own) for key, own in value.items() if key not in left_out}
+        if isinstance(value, (list, tuple)):
+            return [plain(own) for own in value]
+        return numbers.get(value, value) if isinstance(value, str) else value
+
+    text = json.dumps(plain(config), sort_keys=True, default=repr)
+    return hashlib.sha256(_ADDRESS.sub("", text).encode()).hexdigest()
+
+
+def _names_in(config: Any) -> Iterator[str]:
+    """The names of the layers in a model's config, inputs included."""
+    if isinstance(config, dict):
+        own = config.get("config")
+        if isinstance(own, dict) and ("inbound_nodes" in config or "batch_shape" in own):
+            yield str(own.get("name"))
+        config = list(config.values())
+    if isinstance(config, (list, tuple)):
+        for value in config:
+            yield from _names_in(value)
 
 
 def _state_of_folder(address: str | os.PathLike[str]) -> Hashable:

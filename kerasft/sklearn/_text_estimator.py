@@ -219,7 +219,7 @@ class TextEstimator(BaseEstimator):
         """What the features at the boundary depend on, but for the texts."""
         identity = shared.backbone.identity
         told = {
-            "backbone": [identity["class"], identity["weights_sha256"]],
+            "backbone": [identity["class"], identity["weights_sha256"], shared.build],
             "computes in": str(shared.backbone.model.dtype_policy.name),
             "preprocessor": preprocessor.identity,
             "trains": [[r.path, dict(r.variables)] for r in plan.rows if not r.in_head],

@@ -11,12 +11,20 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from text_estimators import RAN, Words, bert_for_words, new_bert, note_what_runs, reviews
+from text_estimators import (
+    RAN,
+    Words,
+    backbone_for_numbers,
+    bert_for_words,
+    new_bert,
+    note_what_runs,
+    reviews,
+)
 
 import kerasft
 from kerasft import Backbone, ClassificationHead, TrainEverything, TrainHead, TrainLastBlocks
 from kerasft.errors import ArgumentError, DataError, PlanError, SourceError
-from kerasft.sklearn import TextClassifier, _feature_pool, clear_shared
+from kerasft.sklearn import TextClassifier, _backbones, _feature_pool, clear_shared
 
 TEXTS, LABELS = reviews()
 
@@ -352,6 +360,37 @@ def test_the_backbone_runs_once_per_distinct_text():
     # Another boundary, other features.
     fitted.set_params(pooling="max").fit(TEXTS, LABELS)
     assert rows_run() >= distinct
+
+
+def with_activation(activation):
+    backbone = backbone_for_numbers()
+    backbone.model.get_layer("wide").activation = keras.activations.get(activation)
+    return backbone
+
+
+@pytest.mark.parametrize(
+    "given", [with_activation, lambda a: functools.partial(with_activation, a)]
+)
+def test_backbones_of_equal_weights_that_compute_otherwise_are_two(given):
+    texts, labels = ["1 2 -3", "2 1 -1", "-1 3 2", "-2 1 0"] * 2, [0, 0, 1, 1] * 2
+    found, expected = [], []
+    for fresh, results in ((False, found), (True, expected)):
+        for activation in ("tanh", "relu"):
+            if fresh:
+                clear_shared()
+            fitted = TextClassifier(given(activation), epochs=1, random_state=0)
+            results.append(fitted.fit(texts, labels).decision_function(texts))
+    assert not np.allclose(*expected)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_backbone_that_is_built_again_is_the_same_one():
+    one, other = (_backbones.shared_backbone(with_activation("tanh"), None) for _ in range(2))
+    assert one.backbone is other.backbone
+    other = _backbones.shared_backbone(with_activation("relu"), None)
+    assert one.backbone is not other.backbone
+    one, other = (_backbones.shared_backbone(new_bert(), None) for _ in range(2))
+    assert one.backbone is other.backbone
 
 
 def test_blocks_that_train_leave_the_features_before_them_shared():
