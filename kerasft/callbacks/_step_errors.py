@@ -36,9 +36,10 @@ class StepErrors:
                 return inner(*args, **kwargs)
             except StopIteration:  # the end of the data
                 raise
-            except Exception as error:
+            except BaseException as error:  # an interruption too ends the listening
                 self.stop()
-                self._listener(error)
+                if isinstance(error, Exception):
+                    self._listener(error)
                 raise
 
         self._inner, self._around = inner, train_function

@@ -1,6 +1,7 @@
 """`FeatureCache`: the frozen part's output, computed once and trained on many times."""
 
 import os
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ class FeatureCache:
         computed = shortest_float(self._cut.frozen)
         self._layouts = [Layout.of(tensor, dtype, computed) for tensor in self._cut.boundary]
         # By what shares its inputs, with what must live as long as its `id` is looked up.
-        self._made: dict[Any, tuple[Any, list[Store]]] = {}
+        self._made: dict[Any, tuple[Any, CachedFeatures]] = {}
+        self._passing: weakref.WeakSet[CachedFeatures] = weakref.WeakSet()
         self._weights: str | None = None
         self.model = self._cut.trainable
 
@@ -158,10 +160,17 @@ class FeatureCache:
         weights = _identity.digest_of_weights(self._cut.frozen)
         if weights != self._weights:  # others were loaded since
             self._made.clear()
+            self._passing.clear()
             self._weights = weights
-        if examples.key not in self._made:
-            self._made[examples.key] = examples, self._features(examples)
-        return examples.with_features(CachedFeatures(self._made[examples.key][1]))
+        if examples.key in self._made:
+            features = self._made[examples.key][1]
+        else:
+            features = CachedFeatures(self._features(examples))
+            if isinstance(data, LengthGroupedBatches):
+                self._made[examples.key] = examples, features
+            else:  # arrays and streams are not known again: their features last as their batches
+                self._passing.add(features)
+        return examples.with_features(features)
 
     # ---- how -------------------------------------------------------------------------------------
 
@@ -217,10 +226,11 @@ class FeatureCache:
 
     def _table(self) -> tuple[list[str], list[list[object]], str, str]:
         rows: list[list[object]] = []
+        made = [*(features for _, features in self._made.values()), *self._passing]
         for number, (layout, tensor) in enumerate(
             zip(self._layouts, self._cut.boundary, strict=True)
         ):
-            kept = [stores[number].nbytes for _, stores in self._made.values()]
+            kept = [features.stores[number].nbytes for features in made]
             shape = str(tuple(tensor.shape)).replace("None", "any")
             rows.append([layout.name, shape, layout.stored, f"{sum(kept) / 2**20:,.1f}"])
         frozen, whole = self._cut.frozen.count_params(), self._whole.count_params()
@@ -228,7 +238,7 @@ class FeatureCache:
         title = f"Features of model {self._whole.name!r} at its freeze boundary"
         caption = (
             f"Computed once: {frozen:,} of {whole:,} parameters. Kept in {where}, for "
-            f"{len(self._made)} data set{'s' * (len(self._made) != 1)} so far."
+            f"{len(made)} data set{'s' * (len(made) != 1)} so far."
         )
         return ["boundary tensor", "shape", "kept as", ">MiB"], rows, title, caption
 

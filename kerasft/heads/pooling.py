@@ -71,7 +71,7 @@ class Pooling(keras.layers.Layer):
                 sorted(features_shape),
                 "one tensor, and not a dict of them",
                 "A head of your own chooses in `uses(self, features)`, by "
-                f"`return features[{min(features_shape, default='')!r}]` say.",
+                f"`return features[{min(map(str, features_shape), default='')!r}]` say.",
             )
         rank = len(features_shape)
         if rank < 2:

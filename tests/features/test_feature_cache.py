@@ -1,5 +1,7 @@
 """The cache: the same batches, the same training, the frozen part computed once."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -363,3 +365,24 @@ def test_wrong_arguments():
         ArgumentError, match=r"`data` must be batches of `kerasft.data.Batches`, arrays"
     ):
         FeatureCache(model).batches("reviews")
+
+
+def test_features_of_arrays_go_with_their_batches_and_those_of_batches_stay():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(2)])
+    TrainHead().apply(model)
+    cache = FeatureCache(model)
+    x, y = np.random.default_rng(0).normal(size=(6, 3)).astype("float32"), np.arange(6) % 2
+    first = cache.batches(x, y)
+    assert "for 1 data set so far" in str(cache)
+    for _ in range(3):
+        cache.batches(x, y)
+    gc.collect()
+    assert "for 1 data set so far" in str(cache)
+    del first
+    gc.collect()
+    assert "for 0 data sets so far" in str(cache)
+    batches = rows_of(x)()
+    cache.batches(batches)
+    cache.batches(batches.unshuffled())
+    gc.collect()
+    assert "for 1 data set so far" in str(cache)

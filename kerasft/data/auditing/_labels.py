@@ -66,7 +66,8 @@ class Labels:
     def one_hot(self, split: Split, rows: np.ndarray) -> list[Any] | None:
         """The labels of some rows as they came, where classes came as one-hot rows."""
         labels = [split.labels[row] for row in rows]
-        return labels if self.num_classes > 1 and _kind(labels[0]) == "row" else None
+        rows_of_several = _kind(labels[0]) == "row" and len(labels[0]) > 1
+        return labels if self.num_classes > 1 and rows_of_several else None
 
     def as_numbers(self) -> tuple[list[np.ndarray], float]:
         """One number per label and how far two may be apart that agree, for `Copies`."""

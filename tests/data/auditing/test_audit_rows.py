@@ -173,3 +173,11 @@ def test_rows_of_numbers_are_targets():
 def test_labels_of_no_known_kind():
     report = report_of([0, 1, {"a": 1}, [0, 1]])
     assert report.finding("label_types").rows == {"train": (2, 3)}
+
+
+def test_labels_in_rows_of_one_are_classes_when_cleaned_too():
+    texts = ["one text", "another one", "a third here", "and the last"]
+    report = audit((texts, [[0.0], [1.0], [0.0], [1.0]]), num_classes=2, progress=False)
+    labels = report.cleaned()["train"].labels
+    assert labels.dtype == "int32"
+    assert labels.tolist() == [0, 1, 0, 1]
