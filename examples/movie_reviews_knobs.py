@@ -53,7 +53,7 @@ if args.quick:
 # Every model is a train function of its own, so TensorFlow need not warn of new ones.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 args.output.mkdir(parents=True, exist_ok=True)
-console = Console(width=104, force_jupyter=False, highlight=False)
+console = Console(width=108, force_jupyter=False, highlight=False)
 
 # %% [markdown]
 # ## The texts

@@ -21,6 +21,8 @@ _NOISE = re.compile(
     r"(WARNING: All log messages|[IWE]0000 |.*cpu_feature_guard|To enable the following"
     r"|.*TqdmWarning: IProgress|  from .autonotebook import tqdm)"
 )
+# The frames of a progress bar, which a page would show below each other.
+_FRAME = re.compile(r"\x1b\[(2K|\?25[lh])|[━╸╺]+ +\d+/\d+ ")
 _KEPT = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
 
@@ -51,11 +53,15 @@ def execute(notebook, folder):
 
 
 def _is_noise(output):
-    if output.get("name") != "stderr":
+    if output.output_type != "stream":
         return False
-    lines = output["text"].splitlines()
-    output["text"] = "".join(f"{line}\n" for line in lines if line and not _NOISE.match(line))
-    return not output["text"]
+    if _FRAME.search(output.text):
+        lines = output.text.replace("\r", "\n").splitlines()
+        output.text = "".join(f"{line}\n" for line in lines if line and not _FRAME.search(line))
+    if output.name == "stderr":
+        lines = output.text.splitlines()
+        output.text = "".join(f"{line}\n" for line in lines if line and not _NOISE.match(line))
+    return not output.text
 
 
 def main():
