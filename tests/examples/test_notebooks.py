@@ -15,7 +15,9 @@ NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 # A folder of some machine, a warning, or an error that was let through.
-SPILT = re.compile(r"(\x1b\[2K|/home/|/root/|/work/|/tmp/|/Users/|site-packages|Warning:|WARNING|Traceback)")
+SPILT = re.compile(
+    r"(\x1b\[2K|/home/|/root/|/work/|/tmp/|/Users/|site-packages|Warning:|WARNING|Traceback)"
+)
 
 
 def code_of(notebook):
