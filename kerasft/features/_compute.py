@@ -83,7 +83,7 @@ def compute(
         raise
     except BaseException:  # interrupted: what is there can be gone on with
         if entry is not None:
-            entry.close()
+            entry.interrupt()
         _remove(folder)
         raise
     if folder is not None:

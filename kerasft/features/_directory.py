@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,9 @@ class NewEntry:
         self._lock: Any = None
         with writing(directory):
             directory.mkdir(parents=True, exist_ok=True)
-            if not self._is_mine():  # another process is at it: both make one, either serves
-                self._part = self._part.with_suffix(f".part{os.getpid()}")
+            self._alone = self._is_mine()
+            if not self._alone:  # another process is at it: both make one, either serves
+                self._part = Path(tempfile.mkdtemp(prefix=self._part.name, dir=directory))
             self._part.mkdir(exist_ok=True)
             with open(self._part / "writable", "wb") as file:
                 file.write(b"yes")
@@ -207,8 +209,15 @@ class NewEntry:
         self.close()
         shutil.rmtree(self._part, ignore_errors=True)
 
+    def interrupt(self) -> None:
+        """Stop writing; what a later run would find stays, to be gone on with."""
+        if self._alone:
+            self.close()
+        else:  # beside another process, in a folder of which no later run knows the name
+            self.discard()
+
     def close(self) -> None:
-        """Stop writing; what is there stays, to be gone on with."""
+        """Stop writing; what is there stays."""
         for store in self._stores:
             store.index.close()
             if isinstance(store.values, FileValues):

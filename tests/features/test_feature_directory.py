@@ -284,9 +284,16 @@ def test_two_at_once_make_the_same_entry(tmp_path):
     identity = {"weights": "1"}
     first = _directory.NewEntry(tmp_path, identity)
     second = _directory.NewEntry(tmp_path, identity)
-    assert first._part != second._part
-    first.discard()
+    third = _directory.NewEntry(tmp_path, identity)
+    assert len({first._part, second._part, third._part}) == 3
     second.discard()
+    # Interrupted: a later run finds the first one's folder by its name, and no other.
+    third.interrupt()
+    first.interrupt()
+    assert list(tmp_path.iterdir()) == [first._part]
+    again = _directory.NewEntry(tmp_path, identity)
+    assert again._part == first._part
+    again.discard()
     assert entries(tmp_path) == []
 
 
