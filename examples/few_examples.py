@@ -6,7 +6,17 @@
 # of it, and by contrastive tuning of the last two blocks in the manner of SetFit. Five draws each,
 # with intervals; with 8 per class also with edited copies of the sentences (augmentation).
 #
-# It takes about MINUTES minutes on two cores, without a GPU.
+# It takes about 15 minutes on two cores that have nothing else to do, without a GPU; the seconds
+# below are those of a busier machine.
+#
+# What came out: with 8 per class nothing beats the linear probe for certain, and one draw differs
+# from another by more than one method from another. From 16 on it pays to train everything: 82%
+# with 64 per class, against 74% for the probe. Contrastive tuning gains 2.5 points over plain
+# training of the same two blocks, with 8 per class and with 64. Edited copies gain nothing that is
+# certain. SetFit's authors report far larger gains with 8 per class. They start from a larger model
+# that was trained on paraphrases, and compare with a model that was never made for sentences; here
+# both start from the same small sentence model, whose features say what a sentence is about rather
+# than whether it praises.
 #
 #     python examples/few_examples.py            the whole story
 #     python examples/few_examples.py --quick    a small form of it, to see that it runs
