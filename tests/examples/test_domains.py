@@ -1,15 +1,10 @@
 """The move to other domains in its small form: it runs, and writes the files that it reads."""
 
 import csv
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from run_example import run_example, run_small_form
 
-ROOT = Path(__file__).parents[2]
 RECIPES = [
     "no fine-tuning",
     "lesson",
@@ -21,17 +16,6 @@ RECIPES = [
 ]
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "domains.py"), *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
-
-
 def read_texts(path):
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -41,10 +25,8 @@ def read_texts(path):
 
 @pytest.mark.network
 def test_three_domains_in_their_small_form(tmp_path):
-    done = run("--quick", "--output", tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done, results = run_small_form("domains", tmp_path)
     assert "Warning" not in done.stderr
-    results = json.loads((tmp_path / "results.json").read_text())
     domains = ["tweets", "products", "editorials"]
     table = [f"{domain} / {name}" for domain in domains for name in ("none", "lesson", "kerasft")]
     assert list(results) == table + RECIPES
@@ -75,15 +57,13 @@ def test_two_files_of_the_users(tmp_path):
                 [f"{name} text {n}", ("negative", "positive")[n % 2]] for n in range(count)
             )
     files = ["--train-file", tmp_path / "train.csv", "--valid-file", tmp_path / "val.csv"]
-    done = run("--quick", *files, "--output", tmp_path / "out")
-    assert done.returncode == 0, done.stderr[-3000:]
+    done, results = run_small_form("domains", tmp_path / "out", *files)
     assert "yours: 40 to train, 20 to valid, 20 to test" in done.stdout
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert list(results)[:3] == ["yours / none", "yours / lesson", "yours / kerasft"]
     assert not (tmp_path / "out" / "tweets").exists()
 
 
 def test_one_file_alone_is_refused(tmp_path):
-    done = run("--train-file", "mine.csv", "--output", tmp_path)
+    done = run_example("domains", "--train-file", "mine.csv", "--output", tmp_path)
     assert done.returncode == 2
     assert "--train-file and --valid-file go together." in done.stderr

@@ -1,35 +1,14 @@
 """The main job in its small form: it runs, writes all it says, and the saved model classifies."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from run_example import run_example, run_small_form
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "examples" / "movie_reviews.py"
 RUNS = ["disease", "cure", "cure, tuned", "bonus", "bonus, tuned", "best"]
-
-
-def run(*arguments, folder):
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "120"}
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments), "--output", str(folder)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
 
 
 @pytest.mark.network
 def test_the_story_in_its_small_form(tmp_path):
-    done = run("--quick", "--verbose", 0, folder=tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    results = json.loads((tmp_path / "results.json").read_text())
+    done, results = run_small_form("movie_reviews", tmp_path, "--verbose", 0)
     assert list(results) == RUNS
     for row in results.values():
         assert 0 < row["valid_accuracy"] <= 1
@@ -49,7 +28,8 @@ def test_the_story_in_its_small_form(tmp_path):
     ):
         assert (tmp_path / name).stat().st_size > 5000, name
 
-    tried = run("--try", "A joy from start to finish.", "So dull.", folder=tmp_path)
+    texts = "A joy from start to finish.", "So dull."
+    tried = run_example("movie_reviews", "--try", *texts, "--output", tmp_path)
     assert tried.returncode == 0, tried.stderr[-3000:]
     lines = tried.stdout.strip().splitlines()[-2:]
     assert [line.split(" ")[0] in ("negative", "positive") for line in lines] == [True, True]
@@ -57,6 +37,6 @@ def test_the_story_in_its_small_form(tmp_path):
 
 
 def test_trying_without_a_model_says_what_to_do(tmp_path):
-    tried = run("--try", "A joy.", folder=tmp_path)
+    tried = run_example("movie_reviews", "--try", "A joy.", "--output", tmp_path)
     assert tried.returncode != 0
     assert "Run this script without --try first" in tried.stderr

@@ -1,34 +1,12 @@
 """The rare classes in their small form: they run, and what is judged moves as it should."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from run_example import run_small_form
 
 
 @pytest.mark.network
 def test_the_rare_classes_in_their_small_form(tmp_path):
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "examples" / "precision_and_recall.py"),
-            "--quick",
-            "--output",
-            str(tmp_path),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    results = json.loads((tmp_path / "results.json").read_text())
+    _, results = run_small_form("precision_and_recall", tmp_path)
     assert list(results) == [
         f"{task} / {training}"
         for task in ("products", "praise")

@@ -1,34 +1,12 @@
 """Classes of one's own in the small form: checks tell right from wrong, and each does its work."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from run_example import run_small_form
 
 
 @pytest.mark.network
 def test_classes_of_ones_own_in_their_small_form(tmp_path):
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "examples" / "your_own.py"),
-            "--quick",
-            "--output",
-            str(tmp_path),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    results = json.loads((tmp_path / "results.json").read_text())
+    _, results = run_small_form("your_own", tmp_path)
     check_what_was_said(results["said"])
     assert set(results["heads"]) == {
         f"{name} / {task}"
