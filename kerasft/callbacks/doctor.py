@@ -15,19 +15,18 @@ from kerasft._checks import check_choice, check_type, fail
 from kerasft._tables import html_table, text_table
 from kerasft._update_steps import innermost
 from kerasft.callbacks._announce import announce
+from kerasft.callbacks._collapse_watch import CollapseWatch
 from kerasft.callbacks._data_look import check_data, look_at_data
 from kerasft.callbacks._findings_page import findings_table, findings_to_dict
 from kerasft.callbacks._loss_tape import LossTape
 from kerasft.callbacks._step_errors import StepErrors
 from kerasft.callbacks._task import Task, task_of
-from kerasft.callbacks._validation_sample import SampleUnavailableError, take_sample
 from kerasft.callbacks._weights_watch import WeightsWatch, spoilt
 from kerasft.callbacks.diagnosis import (
     Course,
     DoctorLimits,
     EpochNotes,
-    Sample,
-    collapsed,
+    Findings,
     flags_in_error,
     labels_in_error,
     learning_rate_too_high,
@@ -37,7 +36,6 @@ from kerasft.callbacks.diagnosis import (
     spoilt_at_start,
     spoilt_loss,
     spoilt_weights,
-    suspects_collapse,
     suspects_high_rate,
     too_few_epochs,
     what_trains,
@@ -53,19 +51,6 @@ _FIRST_LOOK = 4
 _BATCHES_BETWEEN_LOOKS = 50
 # In a long epoch, whether anything trains is asked after so many batches.
 _BATCHES_BEFORE_WEIGHTS_CHANGE = 200
-# After a sample of several classes, so many epochs pass before the next.
-_EPOCHS_BETWEEN_SAMPLES = 3
-# What follows from what: a finding is left out if one that explains it is there already.
-_SPOILT = {"nothing_trains", "wrong_weights_train", "not_a_number", "labels_outside_classes"}
-_EXPLAINED_BY = {
-    "learning_rate_too_high": _SPOILT,
-    "learning_rate_too_low": _SPOILT | {"learning_rate_too_high", "collapsed"},
-    "overfitting": _SPOILT | {"learning_rate_too_high"},
-    "collapsed": _SPOILT | {"learning_rate_too_low"},
-    "too_few_epochs": _SPOILT
-    | {"learning_rate_too_high", "learning_rate_too_low", "collapsed", "overfitting"},
-    "not_a_number": {"labels_outside_classes", "learning_rate_too_high"},
-}
 
 
 class Doctor(keras.callbacks.Callback):
@@ -157,7 +142,7 @@ class Doctor(keras.callbacks.Callback):
         self._forget()
 
     def _forget(self) -> None:
-        self.findings: tuple[Verdict, ...] = ()
+        self._findings = Findings()
         self.not_judged: dict[str, str] = {}
         self._limits = self.limits or DoctorLimits()
         self._course = Course()
@@ -168,9 +153,7 @@ class Doctor(keras.callbacks.Callback):
         self._stage = -1
         self._checked_stage = -1
         self._next_look = 0
-        self._samples: dict[int, Sample] = {}
-        self._next_sample = 0
-        self._unsaid: list[Verdict] = []
+        self._collapse = CollapseWatch(self._task, self._limits)
         self._if_it_goes_on: Verdict | None = None
 
     # ---- what fit calls ----------------------------------------------------------------------
@@ -193,8 +176,7 @@ class Doctor(keras.callbacks.Callback):
             batches_per_look=int(getattr(model, "steps_per_execution", None) or 1),
         )
         self._errors = StepErrors(model, self._explain)
-        if not self._task.has_classes:
-            self.not_judged["collapsed"] = "loss and outputs tell of no classes that exclude others"
+        self._collapse = CollapseWatch(self._task, self._limits)
         if self.train_data is not None:
             for verdict in look_at_data(self.train_data, self._task):
                 self._add(verdict)
@@ -330,7 +312,7 @@ class Doctor(keras.callbacks.Callback):
         self._add(negative_loss(course), say_now)
         hidden = epoch.complete and not math.isfinite(epoch.moved)
         bad = not np.isfinite(epoch.losses).all()
-        if not (bad or hidden) or not self._is_open("not_a_number"):
+        if not (bad or hidden) or not self._findings.is_open("not_a_number"):
             return
         trained = self.model.trainable_variables
         counts = (len(spoilt(trained)), len(trained))
@@ -361,25 +343,10 @@ class Doctor(keras.callbacks.Callback):
 
     def _judge_classes(self) -> None:
         """Whether the model calls everything one class, if the losses give reason to ask."""
-        if "collapsed" in self.not_judged or not self._is_open("collapsed"):
-            return
-        course, epoch = self._course, self._epoch
-        ends = course.planned is not None and epoch >= course.planned
-        if not suspects_collapse(course) or (epoch < self._next_sample and not ends):
-            return
-        try:
-            sample = take_sample(self.model, self._task)
-        except SampleUnavailableError as reason:
-            self.not_judged["collapsed"] = str(reason)
-            return
-        except Exception as error:  # a look must never be what ends a fit
-            kind = type(error).__name__
-            self.not_judged["collapsed"] = f"the validation data gave {kind} when read again"
-            return
-        self._samples[epoch] = sample
-        if sample.most_called[1] < self._limits.collapsed_share:
-            self._next_sample = epoch + _EPOCHS_BETWEEN_SAMPLES
-        self._add(collapsed(course, self._samples, self._limits))
+        if self._findings.is_open("collapsed"):
+            self._add(self._collapse.judge(self.model, self._course))
+        if self._collapse.not_judged:
+            self.not_judged["collapsed"] = self._collapse.not_judged
 
     def _explain(self, error: Exception) -> None:
         """Put an error of a step into plain words, where that is known."""
@@ -391,16 +358,15 @@ class Doctor(keras.callbacks.Callback):
 
     # ---- findings ----------------------------------------------------------------------------
 
-    def _is_open(self, name: str) -> bool:
-        """Whether a finding is still to be made: neither there, nor explained by one that is."""
-        settled = {name} | _EXPLAINED_BY.get(name, set())
-        return not any(finding.name in settled for finding in self.findings)
+    @property
+    def findings(self) -> tuple[Verdict, ...]:
+        """What was found in this fit, in order."""
+        return self._findings.verdicts
 
     def _add(self, verdict: Verdict | None, say_now: bool = False) -> None:
         """Keep a finding, once, and act on it."""
-        if verdict is None or not self._is_open(verdict.name):
+        if verdict is None or not self._findings.add(verdict):
             return
-        self.findings = (*self.findings, verdict)
         acts = verdict.level in ("bad", "warning")
         if acts and self.action == "raise":
             self._errors.stop()
@@ -408,15 +374,13 @@ class Doctor(keras.callbacks.Callback):
             raise error(f"{verdict.message} What to do: {verdict.remedy}")
         if acts and self.action == "stop":
             self._unsynced_model.stop_training = True
-        self._unsaid.append(verdict)
         if say_now:
             self._say()
 
     def _say(self) -> None:
-        for verdict in self._unsaid:
+        for verdict in self._findings.take_unsaid():
             if self.verbose:
                 announce(f"Doctor: {verdict}")
-        self._unsaid = []
 
     # ---- how it is shown ---------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from kerasft.callbacks.diagnosis.collapse import collapsed, suspects_collapse
 from kerasft.callbacks.diagnosis.course import Course, EpochNotes
 from kerasft.callbacks.diagnosis.doctor_limits import DoctorLimits
+from kerasft.callbacks.diagnosis.findings import Findings
 from kerasft.callbacks.diagnosis.labels import labels_in_error, negative_loss, outside_the_classes
 from kerasft.callbacks.diagnosis.learning_rate import (
     learning_rate_too_high,
@@ -23,6 +24,7 @@ __all__ = [
     "Course",
     "DoctorLimits",
     "EpochNotes",
+    "Findings",
     "Sample",
     "collapsed",
     "flags_in_error",

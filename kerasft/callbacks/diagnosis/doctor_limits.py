@@ -49,8 +49,8 @@ class DoctorLimits:
         ArgumentError: if a limit is not a positive number, a share is above 1, or `blow_up` is
             below `jump`.
 
-    With these defaults the doctor named 44 of 46 sick fits on real data, and said nothing of 52
-    sound ones: `docs/experiments.md` has the table and the command.
+    `docs/experiments.md` tells how many sick fits on real data the doctor named with these
+    defaults, and of how many sound ones it said nothing, with the command.
 
     Example:
         >>> from kerasft.callbacks import DoctorLimits
