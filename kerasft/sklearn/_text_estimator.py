@@ -3,12 +3,10 @@
 import contextlib
 import dataclasses
 import hashlib
-import inspect
 import json
-import os
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,16 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from kerasft._checks import check_bool, check_int, check_number, check_type, did_you_mean, fail
 from kerasft.backbones import Backbone
 from kerasft.callbacks import EarlyStopping
-from kerasft.data import Examples, LengthGroupedBatches, Preprocessor
+from kerasft.data import LengthGroupedBatches, Preprocessor
 from kerasft.errors import DataError, PlanError, SourceError, UnsupportedError
 from kerasft.features import FeatureCache
 from kerasft.freezing import FreezePolicy, Plan, TrainHead, stages_of
 from kerasft.heads import Head
+from kerasft.sklearn._arguments import make_optimizer, texts_of
 from kerasft.sklearn._backbones import (
     SharedBackbone,
-    check_backbone,
     copy_of,
     leaving_no_trace,
     shared_backbone,
@@ -117,7 +114,7 @@ class TextEstimator(BaseEstimator):
             prepared = self._prepare(of_weights)
             inputs = self._inputs(prepared, texts)
             prepared.trained.compile(
-                self._make_optimizer(prepared.trained),
+                make_optimizer(self.optimizer, self.learning_rate, prepared.trained),
                 loss=prepared.head.default_loss(),
                 metrics=prepared.head.default_metrics(),
             )
@@ -307,61 +304,11 @@ class TextEstimator(BaseEstimator):
             self._model = model
         return self._model
 
-    # ---- checks ----------------------------------------------------------------------------------
-
-    def _check_arguments(self) -> None:
-        """Refuse what cannot be, before anything is loaded."""
-        check_backbone(self.backbone, self.dtype)
-        if self.policy is not None:
-            rule = "a kerasft.FreezePolicy, or None for TrainHead()"
-            check_type("policy", self.policy, FreezePolicy, rule)
-        check_int("sequence_length", self.sequence_length, minimum=1)
-        check_int("epochs", self.epochs, minimum=1)
-        check_int("batch_size", self.batch_size, minimum=1)
-        if self.patience is not None:
-            check_int("patience", self.patience, minimum=0)
-        check_number("validation_fraction", self.validation_fraction, above=0, below=1)
-        check_bool("share_features", self.share_features)
-        check_int("memory_budget", self.memory_budget, minimum=0)
-        if self.cache_directory is not None:
-            rule = "the path of a folder, or None"
-            check_type("cache_directory", self.cache_directory, (str, os.PathLike), rule)
-            if not self.share_features:
-                hint = "The directory keeps shared features."
-                fail("share_features", False, "True where `cache_directory` is given", hint)
-            if Path(self.cache_directory).expanduser().is_file():
-                raise SourceError(
-                    "`cache_directory` must be a folder. Received: "
-                    f"{os.fspath(self.cache_directory)!r}, which is a file."
-                )
-        if not isinstance(self.learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-            check_number("learning_rate", self.learning_rate, above=0)
-        if not callable(self.optimizer):
-            _optimizer_named(self.optimizer)
+    # ---- what the user gave ----------------------------------------------------------------------
 
     def _texts(self, X: Any) -> list[str]:  # noqa: N803
-        """Texts as a list, from a list, an array, a column or a table of one column."""
-        shape: tuple[int, ...] = getattr(X, "shape", ())
-        if len(shape) == 2:
-            if shape[1] != 1:
-                raise DataError(
-                    "`X` must be one column of texts. Received: a table of shape "
-                    f"{tuple(shape)}. Pick the column, as `X['text']`."
-                )
-            X = np.asarray(X, dtype=object)[:, 0]  # noqa: N806
-        if not hasattr(X, "__len__"):
-            fail("X", X, "a list, array or column of texts", error=DataError)
-        return Examples(X, np.zeros(len(X), int)).texts
-
-    def _make_optimizer(self, model: keras.Model) -> keras.optimizers.Optimizer:
-        make = self.optimizer if callable(self.optimizer) else _optimizer_named(self.optimizer)
-        kwargs = {"model": model} if "model" in inspect.signature(make).parameters else {}
-        return check_type(
-            "optimizer",
-            make(learning_rate=self.learning_rate, **kwargs),
-            keras.optimizers.Optimizer,
-            "a name, or a function of `learning_rate` that gives a Keras optimizer",
-        )
+        """Texts as a list."""
+        return texts_of(X)
 
     # ---- scikit-learn's conventions ------------------------------------------------------------
 
@@ -418,20 +365,6 @@ def _learning(model: keras.Model) -> list[Any]:
 def _put_values(model: keras.Model, values: Sequence[np.ndarray]) -> None:
     for variable, value in zip(_learning(model), values, strict=True):
         variable.assign(value)
-
-
-def _optimizer_named(name: Any) -> Callable[..., keras.optimizers.Optimizer]:
-    known = {
-        each.lower(): kind
-        for each, kind in vars(keras.optimizers).items()
-        if inspect.isclass(kind)
-        and issubclass(kind, keras.optimizers.Optimizer)
-        and "learning_rate" in inspect.signature(kind).parameters
-    }
-    if not isinstance(name, str) or name.lower() not in known:
-        rule = "the name of a Keras optimizer, or a function of `learning_rate` that gives one"
-        fail("optimizer", name, rule, did_you_mean(name, known))
-    return known[name.lower()]
 
 
 def _tensors(inputs: Any) -> Any:

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from kerasft.errors import ArgumentError, DataError
 from kerasft.heads import ClassificationHead, Head
+from kerasft.sklearn._arguments import check_arguments
 from kerasft.sklearn._targets import check_targets, check_weights
 from kerasft.sklearn._text_estimator import TextEstimator
 
@@ -154,7 +155,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):
             ArgumentError: An argument breaks its rule.
             DataError: Texts, labels or weights cannot be used.
         """
-        self._check_arguments()
+        check_arguments(self)
         self._head(2)
         texts = self._texts(X)
         labels = check_targets(y, len(texts))

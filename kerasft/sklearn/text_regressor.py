@@ -8,6 +8,7 @@ from sklearn.base import RegressorMixin
 
 from kerasft.errors import DataError
 from kerasft.heads import Head, RegressionHead
+from kerasft.sklearn._arguments import check_arguments
 from kerasft.sklearn._targets import check_targets, check_weights
 from kerasft.sklearn._text_estimator import TextEstimator
 
@@ -118,7 +119,7 @@ class TextRegressor(RegressorMixin, TextEstimator):
             ArgumentError: An argument breaks its rule.
             DataError: Texts, numbers or weights cannot be used.
         """
-        self._check_arguments()
+        check_arguments(self)
         self._make_head()
         texts = self._texts(X)
         targets = check_targets(y, len(texts))
