@@ -18,7 +18,7 @@ PACKAGE = ROOT / "kerasft"
 # A part imports parts of lower levels only, never one of its own level.
 LEVELS = [
     {"errors"},
-    {"_checks", "_progress", "_tables", "_update_steps"},
+    {"_checks", "_digests", "_progress", "_tables", "_update_steps"},
     {"sources", "structure"},
     {"select"},
     {"adapters", "data", "evaluation", "freezing", "heads", "optimizers"},

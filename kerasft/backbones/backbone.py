@@ -1,7 +1,6 @@
 """`Backbone`: a pretrained feature extractor, what it is made of, and its preprocessor."""
 
 import functools
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ import keras
 
 from kerasft import _tables
 from kerasft._checks import check_type, fail
+from kerasft._digests import digest_of_weights
 from kerasft.backbones import _applications, _files, _presets
 from kerasft.data import Preprocessor
 from kerasft.errors import UnsupportedError
@@ -222,15 +222,11 @@ class Backbone:
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """What this backbone is: its source, its class, its size and a digest of its weights."""
-        digest = hashlib.sha256()
-        for variable in self.model.weights:
-            digest.update(f"{tuple(variable.shape)} {variable.dtype} ".encode())
-            digest.update(keras.ops.convert_to_numpy(variable).tobytes())
         return {
             "source": self.source,
             "class": type(self.model).__name__,
             "parameters": self.model.count_params(),
-            "weights_sha256": digest.hexdigest(),
+            "weights_sha256": digest_of_weights(self.model),
         }
 
     def preprocessor(self, **kwargs: Any) -> Preprocessor:

@@ -1,27 +1,16 @@
-"""What features depend on, as digests: the frozen weights, the graph, the data, the dtype."""
+"""What features depend on beside the frozen weights, as digests: the graph, the data, the dtype."""
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasft._digests import without_addresses
 from kerasft.features._layout import Layout
 from kerasft.structure import ordered_nodes
-
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-
-
-def digest_of_weights(model: keras.Model) -> str:
-    """Of the values of all weights, in their order."""
-    digest = hashlib.sha256()
-    for variable in model.weights:
-        digest.update(f"{tuple(variable.shape)} {variable.dtype};".encode())
-        digest.update(_bytes(keras.ops.convert_to_numpy(variable)))
-    return digest.hexdigest()
 
 
 def digest_of_graph(model: keras.Model) -> str:
@@ -99,4 +88,4 @@ def _without_names(value: Any) -> Any:
 
 
 def _in_words(value: Any) -> str:
-    return _ADDRESS.sub("", f"{_kind(value)} {value!r}")
+    return without_addresses(f"{_kind(value)} {value!r}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasft import _tables
 from kerasft._checks import check_choice, check_int, check_type, fail
+from kerasft._digests import digest_of_weights
 from kerasft.data import LengthGroupedBatches
 from kerasft.errors import SourceError, UnsupportedError
 from kerasft.features import _directory, _identity
@@ -157,7 +158,7 @@ class FeatureCache:
                 "now. Make a new `FeatureCache(model)` after applying a plan: it cuts at the new "
                 "boundary."
             )
-        weights = _identity.digest_of_weights(self._cut.frozen)
+        weights = digest_of_weights(self._cut.frozen)
         if weights != self._weights:  # others were loaded since
             self._made.clear()
             self._passing.clear()

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import json
 import os
-import re
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -16,12 +15,12 @@ from typing import Any
 import keras
 
 from kerasft._checks import check_type, fail
+from kerasft._digests import digest_of_weights, without_addresses
 from kerasft.backbones import Backbone
 from kerasft.data import Preprocessor
 from kerasft.structure import is_graph, said_blocks, walk
 
 _KEPT = 4
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 _loaded: OrderedDict[Hashable, "SharedBackbone"] = OrderedDict()
 _preprocessors: weakref.WeakKeyDictionary[Backbone, dict[int, Preprocessor]] = (
@@ -69,24 +68,23 @@ def shared_backbone(given: Any, dtype: Any) -> SharedBackbone:
     does to it later is another backbone.
     """
     key = _key_of(given, dtype)
+    own = given if isinstance(given, Backbone) else None
     if key in _loaded:
         _loaded.move_to_end(key)
-        return dataclasses.replace(
-            _loaded[key], given=given if isinstance(given, Backbone) else _loaded[key].given
-        )
-    if isinstance(given, Backbone):
-        shared = SharedBackbone(key, copy_of(given), given, _digest_of_build(given.model))
+        shared = _loaded[key]
+        return dataclasses.replace(shared, given=shared.given if own is None else own)
+    if own is not None:
+        backbone = copy_of(own)
     elif isinstance(given, (str, os.PathLike)):
         backbone = Backbone.from_preset(given, dtype=dtype)
-        shared = SharedBackbone(key, backbone, backbone, _digest_of_build(backbone.model))
     else:
         rule = "a function without arguments that gives a kerasft.Backbone"
         backbone = check_type("backbone()", given(), Backbone, rule)
-        shared = SharedBackbone(key, backbone, backbone, _digest_of_build(backbone.model))
-    _loaded[key] = shared
+    build = _digest_of_build(backbone.model)
+    _loaded[key] = SharedBackbone(key, backbone, backbone if own is None else own, build)
     while len(_loaded) > _KEPT:
         _loaded.popitem(last=False)
-    return shared
+    return _loaded[key]
 
 
 def copy_of(backbone: Backbone) -> Backbone:
@@ -140,19 +138,12 @@ def forget_backbones() -> None:
 def _key_of(given: Any, dtype: Any) -> Hashable:
     if isinstance(given, Backbone):
         build = _digest_of_build(given.model)
-        return "given", given.source, type(given.model).__name__, build, _digest(given.model)
+        weights = digest_of_weights(given.model)
+        return "given", given.source, type(given.model).__name__, build, weights
     if isinstance(given, (str, os.PathLike)):
         policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
         return "address", os.fspath(given), policy.name, _state_of_folder(given)
     return "made by", _key_of_function(given)
-
-
-def _digest(model: keras.Model) -> str:
-    digest = hashlib.sha256()
-    for variable in model.weights:
-        digest.update(f"{tuple(variable.shape)} {variable.dtype} ".encode())
-        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
-    return digest.hexdigest()
 
 
 def _digest_of_build(model: keras.Model) -> str:
@@ -176,7 +167,7 @@ def _digest_of_build(model: keras.Model) -> str:
         return numbers.get(value, value) if isinstance(value, str) else value
 
     text = json.dumps(plain(config), sort_keys=True, default=repr)
-    return hashlib.sha256(_ADDRESS.sub("", text).encode()).hexdigest()
+    return hashlib.sha256(without_addresses(text).encode()).hexdigest()
 
 
 def _names_in(config: Any) -> Iterator[str]:

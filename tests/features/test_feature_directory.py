@@ -12,6 +12,7 @@ from test_feature_cache import Texts
 
 import kerasft
 from kerasft import FeatureCache, TrainHead, TrainLastBlocks
+from kerasft._digests import digest_of_weights
 from kerasft.errors import ArgumentError, DataError, SourceError
 from kerasft.features import _directory
 from kerasft.features._frozen_run import FrozenRun
@@ -151,7 +152,7 @@ def test_what_they_depend_on_makes_another_entry(tmp_path, monkeypatch):
 def test_the_reason_is_told(tmp_path):
     def why(cache, inputs=INPUTS):
         identity = {
-            "weights": kerasft.features._identity.digest_of_weights(cache._cut.frozen),
+            "weights": digest_of_weights(cache._cut.frozen),
             "graph": kerasft.features._identity.digest_of_graph(cache._cut.frozen),
             "inputs": _examples(inputs).digest(),
             "dtypes": kerasft.features._identity.digest_of_layouts(cache._layouts),
