@@ -14,9 +14,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
-# A folder of some machine, a warning, or an error that was let through.
+# Frames of progress bars, paths from the root of a file system, warnings and errors.
 SPILT = re.compile(
-    r"(\x1b\[2K|/home/|/root/|/work/|/tmp/|/Users/|site-packages|Warning:|WARNING|Traceback)"
+    r"\x1b\[2K|(?<![\w.:/<+])(/|[A-Z]:\\)\w[\w.-]*[/\\]\w|site-packages|Warning:|WARNING|Traceback"
 )
 
 
