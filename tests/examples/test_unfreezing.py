@@ -9,7 +9,8 @@ def test_a_schedule_in_its_small_form(tmp_path):
     done, results = run_small_form("unfreezing", tmp_path, "--verbose", 0)
     (row,) = results.values()
     assert row["epochs"] == 4
-    assert row["trained_parameters"] > 22_000_000  # in the last phase everything trains
+    # In the last phase everything trains, the table of word embeddings too.
+    assert row["trained_parameters"] > 17_000_000
     assert "Phase 4 of 4, from epoch 4: all" in done.stdout
     assert (tmp_path / "learning_curves.png").stat().st_size > 5000
 
