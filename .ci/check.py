@@ -21,13 +21,14 @@ STEPS = [
     ["ruff", "check", "."],
     ["mypy"],
 ]
-PYTEST = [
-    # Half of the time goes into tracing, in which TensorFlow keeps one core busy: two processes
-    # are worth their memory (up to 2.2 GB each), more are not.
-    "pytest",
-    "--numprocesses=2",
-    "--dist=worksteal",
-]
+# A process waits a fifth of its time, for files and for processes of its own: one more than there
+# are cores is worth its memory, up to 2.2 GB.
+PROCESSES = min(os.cpu_count() or 2, 8) + 1
+PYTEST = ["pytest", f"--numprocesses={PROCESSES}", "--dist=worksteal"]
+# Each with one thread, or they are in each other's way.
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"
+)
 
 
 def main() -> int:
@@ -41,7 +42,7 @@ def main() -> int:
     for command, settings in steps:
         told = [f"{name}={value}" for name, value in settings.items()]
         print("$", *told, "python -m", *command, flush=True)
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **settings}
+        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **ONE_THREAD, **os.environ, **settings}
         done = subprocess.run(
             [sys.executable, "-m", *command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL
         )

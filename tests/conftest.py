@@ -1,5 +1,6 @@
 """What every test shares: a quiet TensorFlow, one seed, and the `slow` marker."""
 
+import gc
 import importlib.util
 import os
 
@@ -19,6 +20,12 @@ if not importlib.util.find_spec("tensorflow"):
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
+
+
+def pytest_collection_finish():
+    # What was imported stays: collections of garbage need not look through it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):
