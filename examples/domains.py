@@ -451,9 +451,10 @@ def plot_trade() -> Any:
             100 * row["domain_accuracy"],
             100 * row["movies_accuracy"],
             marker=marker,
-            markersize=9,
-            color="#0b62a4",
-            markerfacecolor="white" if name == "no fine-tuning" else "#0b62a4",
+            markersize=11,
+            color="#7a7a7a" if name == "no fine-tuning" else "#0b62a4",
+            markerfacecolor="none",  # two of them may coincide
+            markeredgewidth=1.6,
             linestyle="none",
             label=name,
         )
