@@ -258,14 +258,16 @@ class Bench:
         if recipe.mix_in:
             texts = with_old_texts(texts, round(recipe.mix_in * len(texts)))
         with tempfile.TemporaryDirectory() as folder:
+            *others, stopping = self.callbacks(folder)
             history = self.trained.fit(
                 self.inputs(batches(texts, recipe.batch_size, seed, shuffle=True)),
                 validation_data=self.inputs(held_out[domain]["valid"]),
                 epochs=1 if args.quick else recipe.epochs,
-                callbacks=self.callbacks(folder),
+                callbacks=[*others, stopping],
                 verbose=0,
             ).history
         row: dict[str, Any] = {"history": history, "epochs": len(history["loss"])}
+        row["kept_epoch"] = stopping.best_epoch + 1
         row["seconds"] = time.perf_counter() - start
         return row | self.measure(domain)
 
@@ -396,12 +398,14 @@ print_table("Accuracy in percent; in brackets the loss", ("domain", "fine-tuning
 
 # %%
 shown = list(domains)[-2:]
-histories = {
-    f"{domain}: {name}": rows[domain, name]["history"]
-    for domain in shown
-    for name in ("lesson", "kerasft")
+drawn = {
+    f"{domain}: {name}": rows[domain, name] for domain in shown for name in ("lesson", "kerasft")
 }
-show(kerasft.evaluation.plot_learning_curves(histories), "learning_curves.png")
+curves = kerasft.evaluation.plot_learning_curves(
+    {name: row["history"] for name, row in drawn.items()},
+    best_epochs={name: row["kept_epoch"] - 1 for name, row in drawn.items()},
+)
+show(curves, "learning_curves.png")
 
 # %% [markdown]
 # ## What is forgotten, and what helps
