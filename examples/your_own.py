@@ -7,7 +7,7 @@
 #
 # The texts are real: sentences of movie reviews, rated by people. The model is all-MiniLM-L6-v2.
 #
-# It takes about 3 minutes on two cores that have nothing else to do, without a GPU.
+# It takes about 4 minutes on two cores that have nothing else to do, without a GPU.
 #
 # What came out: all three work, and each check finds the mistake and says what to do about it. The
 # head is no better than the mean for sentiment, and the library's attention pooling is better than
