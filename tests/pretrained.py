@@ -11,7 +11,7 @@ MINILM = (
 
 
 def three_layers_of_minilm(folder):
-    """Make a folder of its tokenizer and its first three layers, which half the time traces.
+    """Make a folder of its tokenizer and its first three layers, traced in half the time.
 
     Its weights are the published ones; a loader takes from the file what the config asks for.
     """

@@ -25,34 +25,35 @@ class CollapseWatch:
     Args:
         task: What the model tells apart.
         limits: Where the lines are drawn.
-
-    Attributes:
-        not_judged: Why this cannot be judged in this fit; None where it can.
+        not_judged: By finding, why it cannot be judged in this fit. What is learned of this one
+            goes in there.
     """
 
-    def __init__(self, task: Task, limits: DoctorLimits) -> None:
+    def __init__(self, task: Task, limits: DoctorLimits, not_judged: dict[str, str]) -> None:
         self._task = task
         self._limits = limits
         self._samples: dict[int, Sample] = {}
         self._next = 0
-        self.not_judged: str | None = None
+        self._not_judged = not_judged
         if not task.has_classes:
-            self.not_judged = "loss and outputs tell of no classes that exclude others"
+            not_judged["collapsed"] = "loss and outputs tell of no classes that exclude others"
 
     def judge(self, model: keras.Model, course: Course) -> Verdict | None:
         """At the end of an epoch: a finding, or None."""
+        if "collapsed" in self._not_judged or not suspects_collapse(course):
+            return None
         epoch = course.epochs[-1].number
         ends = course.planned is not None and epoch >= course.planned
-        if self.not_judged or not suspects_collapse(course) or (epoch < self._next and not ends):
+        if epoch < self._next and not ends:
             return None
         try:
             sample = take_sample(model, self._task)
         except SampleUnavailableError as reason:
-            self.not_judged = str(reason)
+            self._not_judged["collapsed"] = str(reason)
             return None
         except Exception as error:  # a look must never be what ends a fit
             kind = type(error).__name__
-            self.not_judged = f"the validation data gave {kind} when read again"
+            self._not_judged["collapsed"] = f"the validation data gave {kind} when read again"
             return None
         self._samples[epoch] = sample
         if sample.most_called[1] < self._limits.collapsed_share:

@@ -153,7 +153,6 @@ class Doctor(keras.callbacks.Callback):
         self._stage = -1
         self._checked_stage = -1
         self._next_look = 0
-        self._collapse = CollapseWatch(self._task, self._limits)
         self._if_it_goes_on: Verdict | None = None
 
     # ---- what fit calls ----------------------------------------------------------------------
@@ -176,7 +175,7 @@ class Doctor(keras.callbacks.Callback):
             batches_per_look=int(getattr(model, "steps_per_execution", None) or 1),
         )
         self._errors = StepErrors(model, self._explain)
-        self._collapse = CollapseWatch(self._task, self._limits)
+        self._collapse = CollapseWatch(self._task, self._limits, self.not_judged)
         if self.train_data is not None:
             for verdict in look_at_data(self.train_data, self._task):
                 self._add(verdict)
@@ -345,8 +344,6 @@ class Doctor(keras.callbacks.Callback):
         """Whether the model calls everything one class, if the losses give reason to ask."""
         if self._findings.is_open("collapsed"):
             self._add(self._collapse.judge(self.model, self._course))
-        if self._collapse.not_judged:
-            self.not_judged["collapsed"] = self._collapse.not_judged
 
     def _explain(self, error: Exception) -> None:
         """Put an error of a step into plain words, where that is known."""
